@@ -1,13 +1,25 @@
 //! What every nonius crate stands on.
 
+mod dft;
 mod error;
 mod frames;
+mod information;
+mod interpolation;
+mod peak;
 mod progress;
 mod scalar;
+mod spline;
 mod transform;
+mod trigonometric;
 
+pub use dft::{upsampled_dft, zoom_positions};
 pub use error::{Error, Result, check_finite, check_not_empty, check_shape};
 pub use frames::FrameSource;
+pub use information::{cramer_rao_bound, fisher_information, invert_symmetric};
+pub use interpolation::{fourier_shift, fourier_shift_complex};
+pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use progress::{NoProgress, Progress};
 pub use scalar::{Real, Sample};
+pub use spline::{ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift};
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
+pub use trigonometric::{Derivatives, Maximum, TrigonometricPolynomial};
