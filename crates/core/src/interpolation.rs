@@ -24,7 +24,7 @@ use crate::{Error, FftNd, Real, Result, frequency};
 /// assert!(moved.iter().zip([4.0, 1.0, 2.0]).all(|(a, b): (&f64, f64)| (a - b).abs() < 1e-12));
 /// # Ok::<(), nonius_core::Error>(())
 /// ```
-pub fn fourier_shift<F: Real, D: Dimension>(
+pub fn fourier_shift<F: Real, D: Dimension + ndarray::RemoveAxis>(
     array: ArrayView<'_, F, D>,
     shift: &[f64],
 ) -> Result<Array<F, D>> {
@@ -37,7 +37,7 @@ pub fn fourier_shift<F: Real, D: Dimension>(
 ///
 /// # Errors
 /// As [`fourier_shift`], but values that are not finite are not looked for.
-pub fn fourier_shift_complex<F: Real, D: Dimension>(
+pub fn fourier_shift_complex<F: Real, D: Dimension + ndarray::RemoveAxis>(
     array: ArrayView<'_, Complex<F>, D>,
     shift: &[f64],
     phase: f64,

@@ -8,7 +8,7 @@ use rustfft::FftNum;
 ///
 /// Measured frames may be of other types ([`Sample`]); they are converted tile by tile. Geometry,
 /// covariances and levels are `f64` whatever the frames are.
-pub trait Real: NdFloat + FftNum + FromPrimitive + ToPrimitive + bytemuck::Pod {
+pub trait Real: NdFloat + Default + FftNum + FromPrimitive + ToPrimitive + bytemuck::Pod {
     /// The constant `x` in this type (rounded to it).
     fn of(x: f64) -> Self;
 

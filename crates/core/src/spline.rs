@@ -467,7 +467,7 @@ mod tests {
     #[test]
     fn goes_through_the_pixels_and_follows_a_smooth_field() {
         let f = |y: f64, x: f64| (0.5 * y + 0.2).sin() * (0.4 * x).cos() + 0.1 * x;
-        let image = Array2::from_shape_fn((30, 34), |(y, x)| f(y as f64, x as f64));
+        let image = Array2::from_shape_fn((60, 64), |(y, x)| f(y as f64, x as f64));
         for (degree, inside) in [
             (SplineDegree::Cubic, 1e-3),
             (SplineDegree::Quintic, 2e-5),
@@ -482,13 +482,13 @@ mod tests {
             for ((y, x), v) in moved.indexed_iter().filter(|(_, v)| !v.is_nan()) {
                 let error = (v - f(y as f64 - dy, x as f64 - dx)).abs();
                 border = border.max(error);
-                if (12..18).contains(&y) && (14..20).contains(&x) {
+                if (27..33).contains(&y) && (29..35).contains(&x) {
                     middle = middle.max(error);
                 }
             }
-            assert!(middle < inside * 10.0, "{degree:?}: {middle:e}");
+            assert!(middle < inside, "{degree:?}: {middle:e}");
             assert!(border < 0.03, "{degree:?}: {border}");
-            assert_eq!(moved.iter().filter(|v| v.is_nan()).count(), 30 * 34 - 29 * 32);
+            assert_eq!(moved.iter().filter(|v| v.is_nan()).count(), 60 * 64 - 59 * 62);
         }
     }
 
