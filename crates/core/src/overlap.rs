@@ -1,0 +1,482 @@
+//! The displacement of a frame that does not wrap, by least squares over what both frames saw.
+
+use multiversion::multiversion;
+use ndarray::{Array2, ArrayView2};
+
+use crate::error::check_shape;
+use crate::information::invert_symmetric;
+use crate::spline::{ShiftedRow, SplineImage, overlap_range};
+use crate::{Error, Real, Result};
+
+/// Which of gain and offset between the images are fitted with the displacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nuisance {
+    /// Fit a factor on the reference; else it is 1.
+    pub gain: bool,
+    /// Fit a constant added to the reference; else it is 0.
+    pub offset: bool,
+}
+
+/// Two frames of one scene, and what is known of their pixels.
+///
+/// The model is `moving[r] = gain · reference(r − d) + offset + noise` for every pixel `r` whose place
+/// `r − d` lies in the reference frame; other pixels say nothing. The reference is interpolated, so let
+/// it be the quieter one of two images.
+#[derive(Debug, Clone)]
+pub struct OverlapProblem<'a, F> {
+    /// The reference, as splines.
+    pub reference: &'a SplineImage<F>,
+    /// The moving image.
+    pub moving: ArrayView2<'a, F>,
+    /// Weights `1/σ²` of the moving image's pixels, 0 for a missing one; None for 1 everywhere.
+    pub weights: Option<ArrayView2<'a, F>>,
+    /// Places of the reference that can be trusted, from [`trusted_places`]; None for all.
+    pub trusted: Option<ArrayView2<'a, bool>>,
+    /// What is fitted beside the displacement.
+    pub nuisance: Nuisance,
+}
+
+/// What [`OverlapProblem::fit`] found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OverlapFit {
+    /// Displacement `(y, x)` px: `moving[r] = reference[r − shift]`.
+    pub shift: [f64; 2],
+    /// Factor on the reference.
+    pub gain: f64,
+    /// Constant added to it.
+    pub offset: f64,
+    /// Weighted sum of squared residuals `Σ w (moving − model)²`.
+    pub chi2: f64,
+    /// Weighted correlation coefficient of moving image and shifted reference.
+    pub correlation: f64,
+    /// Pixels with a weight above 0 in the overlap.
+    pub count: usize,
+    /// `Σ w ∇model ∇modelᵀ` with gain and offset profiled out: half the Hessian of χ² where residuals are
+    /// noise.
+    pub curvature: [[f64; 2]; 2],
+    /// Steps became small.
+    pub converged: bool,
+    /// Passes over the pixels.
+    pub passes: usize,
+}
+
+impl OverlapFit {
+    /// Number of fitted parameters.
+    fn parameters(nuisance: Nuisance) -> usize {
+        2 + usize::from(nuisance.gain) + usize::from(nuisance.offset)
+    }
+
+    /// χ² per degree of freedom; NaN if there is none.
+    pub fn reduced_chi2(&self, nuisance: Nuisance) -> f64 {
+        let freedom = self.count as f64 - Self::parameters(nuisance) as f64;
+        if freedom > 0.0 { self.chi2 / freedom } else { f64::NAN }
+    }
+}
+
+/// Weighted sums over the overlap, with `f` the shifted reference, `p`, `q` its slopes along y and x and
+/// `e` the residual for some gain and offset.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    count: usize,
+    terms: [f64; TERMS],
+}
+
+/// The order of [`Sums::terms`].
+const TERMS: usize = 15;
+const W: usize = 0;
+const F1: usize = 1;
+const FF: usize = 2;
+const E1: usize = 3;
+const EF: usize = 4;
+const EE: usize = 5;
+const P1: usize = 6;
+const Q1: usize = 7;
+const PF: usize = 8;
+const QF: usize = 9;
+const PE: usize = 10;
+const QE: usize = 11;
+const PP: usize = 12;
+const PQ: usize = 13;
+const QQ: usize = 14;
+
+/// Rows and columns of the moving image that take part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Region {
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+}
+
+/// Row buffers of one fit.
+#[derive(Debug, Clone, Default)]
+pub struct OverlapScratch<F> {
+    row: ShiftedRow<F>,
+    weights: Vec<F>,
+}
+
+impl<F: Real> OverlapProblem<'_, F> {
+    /// Gauss–Newton from `start`, gain and offset eliminated in every step.
+    ///
+    /// None if fewer than 16 pixels overlap at the start or on the way, or if the reference has no
+    /// structure there that could fix the displacement.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if weights or trusted places have another shape than the image they belong to,
+    /// [`Error::Parameter`] if the moving image is not in C order or the start is not finite.
+    pub fn fit(&self, start: [f64; 2], scratch: &mut OverlapScratch<F>) -> Result<Option<OverlapFit>> {
+        if let Some(weights) = &self.weights {
+            check_shape("weights", self.moving.shape(), weights.shape())?;
+        }
+        let (h, w) = self.reference.shape();
+        if let Some(trusted) = &self.trusted {
+            check_shape("trusted places", &[h, w], trusted.shape())?;
+        }
+        if !self.moving.is_standard_layout() {
+            return Err(Error::parameter("moving", "in C order (rows contiguous)", "another layout"));
+        }
+        if start.iter().any(|d| !d.is_finite()) {
+            return Err(Error::parameter("start", "finite", format!("{start:?}")));
+        }
+        Ok(self.descend(start, scratch))
+    }
+
+    fn descend(&self, start: [f64; 2], scratch: &mut OverlapScratch<F>) -> Option<OverlapFit> {
+        const PASSES: usize = 40;
+        const FEWEST: usize = 16;
+        let small = F::epsilon().f64().sqrt().max(1e-7);
+        let mut region_shift = start;
+        let mut region = self.region(start);
+        let mut state = State { shift: start, gain: 1.0, offset: 0.0 };
+        // The first pass only fixes gain and offset.
+        let mut best: Option<(State, Profile)> = None;
+        let mut step_scale = 1.0;
+        let mut converged = false;
+        let mut passes = 0;
+        while passes < PASSES {
+            let sums = self.sums(&region, &state, scratch);
+            passes += 1;
+            if sums.count < FEWEST {
+                return None;
+            }
+            let profile = Profile::of(&sums, &state, self.nuisance)?;
+            let mean = profile.chi2 / sums.terms[W];
+            if let Some((before, last)) =
+                best.filter(|(_, last)| mean > last.mean * (1.0 + 1e-9) && passes > 2)
+            {
+                // Uphill: go back half the way.
+                step_scale *= 0.5;
+                if step_scale < 1e-3 {
+                    converged = last.newton[0].hypot(last.newton[1]) < 1e-2;
+                    state = before;
+                    break;
+                }
+                state = State { shift: moved(before.shift, last.newton, step_scale), ..before };
+                continue;
+            }
+            let here = State { shift: state.shift, gain: profile.gain, offset: profile.offset };
+            best = Some((here, Profile { mean, ..profile }));
+            step_scale = 1.0;
+            let length = profile.newton[0].hypot(profile.newton[1]);
+            state = State { shift: moved(here.shift, profile.newton, 1.0), ..here };
+            if length <= small {
+                converged = true;
+                let settled = self.region(state.shift);
+                if settled == region || passes > PASSES / 2 {
+                    break;
+                }
+                converged = false;
+                (region, region_shift, best) = (settled, state.shift, None);
+            } else if (0..2).any(|a| (state.shift[a] - region_shift[a]).abs() > 0.5) {
+                (region, region_shift, best) = (self.region(state.shift), state.shift, None);
+            }
+        }
+        let (_, profile) = best?;
+        Some(OverlapFit {
+            shift: state.shift,
+            gain: profile.gain,
+            offset: profile.offset,
+            chi2: profile.chi2,
+            correlation: profile.correlation,
+            count: profile.count,
+            curvature: profile.curvature,
+            converged,
+            passes,
+        })
+    }
+
+    fn region(&self, shift: [f64; 2]) -> Region {
+        let (h, w) = self.reference.shape();
+        Region {
+            rows: overlap_range(h, self.moving.nrows(), shift[0]),
+            columns: overlap_range(w, self.moving.ncols(), shift[1]),
+        }
+    }
+
+    /// One pass over the overlap.
+    fn sums(&self, region: &Region, state: &State, scratch: &mut OverlapScratch<F>) -> Sums {
+        let mut sums = Sums::default();
+        if region.columns.is_empty() {
+            return sums;
+        }
+        let split = self.reference.shift(state.shift);
+        let (gain, offset) = (F::of(state.gain), F::of(state.offset));
+        let columns = region.columns.clone();
+        let plain = self.weights.is_none() && self.trusted.is_none();
+        for y in region.rows.clone() {
+            self.reference.shifted_row(&split, y, columns.clone(), &mut scratch.row);
+            let moving = self.moving.row(y);
+            let moving = moving.slice(ndarray::s![columns.clone()]);
+            let moving = moving.to_slice().expect("moving image in C order");
+            let weights = if plain {
+                sums.count += columns.len();
+                None
+            } else {
+                sums.count += self.weigh(y, columns.clone(), state.shift, &mut scratch.weights);
+                Some(scratch.weights.as_slice())
+            };
+            let row = &scratch.row;
+            let terms = match weights {
+                None => {
+                    accumulate::<F, false>(&row.value, &row.slope_y, &row.slope_x, moving, &[], gain, offset)
+                }
+                Some(w) => {
+                    accumulate::<F, true>(&row.value, &row.slope_y, &row.slope_x, moving, w, gain, offset)
+                }
+            };
+            for (sum, term) in sums.terms.iter_mut().zip(terms) {
+                *sum += term;
+            }
+        }
+        sums
+    }
+
+    /// Weights of one row, 0 where the reference cannot be trusted; returns how many are above 0.
+    fn weigh(&self, y: usize, columns: std::ops::Range<usize>, shift: [f64; 2], out: &mut Vec<F>) -> usize {
+        out.clear();
+        out.extend(columns.clone().map(|x| self.weights.map_or(F::one(), |w| w[[y, x]])));
+        if let Some(trusted) = self.trusted {
+            let (h, w) = trusted.dim();
+            let place = |at: usize, d: f64, n: usize| ((at as f64 - d).floor().max(0.0) as usize).min(n - 1);
+            let row = place(y, shift[0], h);
+            for (weight, x) in out.iter_mut().zip(columns) {
+                if !trusted[[row, place(x, shift[1], w)]] {
+                    *weight = F::zero();
+                }
+            }
+        }
+        out.iter().filter(|&&w| w > F::zero()).count()
+    }
+}
+
+/// Places of a reference whose interpolation needs no missing pixel: `valid` shrunk by the reach of the
+/// interpolation. The missing pixels must have been filled with something sensible before.
+pub fn trusted_places(valid: ArrayView2<'_, bool>, reach: usize) -> Array2<bool> {
+    let shrink = |line: Vec<bool>| -> Vec<bool> {
+        let n = line.len();
+        let mut missing = vec![0_usize; n + 1];
+        for (i, &ok) in line.iter().enumerate() {
+            missing[i + 1] = missing[i] + usize::from(!ok);
+        }
+        (0..n).map(|i| missing[(i + reach + 2).min(n)] == missing[i.saturating_sub(reach)]).collect()
+    };
+    let mut out = valid.to_owned();
+    for axis in 0..2 {
+        for mut lane in out.lanes_mut(ndarray::Axis(axis)) {
+            let shrunk = shrink(lane.to_vec());
+            lane.iter_mut().zip(shrunk).for_each(|(l, s)| *l = s);
+        }
+    }
+    out
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    shift: [f64; 2],
+    gain: f64,
+    offset: f64,
+}
+
+/// A displacement's best gain and offset, and Newton's step from there.
+#[derive(Debug, Clone, Copy)]
+struct Profile {
+    gain: f64,
+    offset: f64,
+    chi2: f64,
+    mean: f64,
+    correlation: f64,
+    count: usize,
+    curvature: [[f64; 2]; 2],
+    newton: [f64; 2],
+}
+
+impl Profile {
+    /// Solves for gain and offset from the sums about `state`, then for the step with both eliminated
+    /// (Schur complement of the normal equations).
+    fn of(sums: &Sums, state: &State, nuisance: Nuisance) -> Option<Profile> {
+        let t = &sums.terms;
+        let (w, f) = (t[W], t[F1]);
+        // Centred products where an offset is fitted: what is left after removing the mean.
+        let centre = |xy: f64, x: f64, y: f64| if nuisance.offset { xy - x * y / w } else { xy };
+        let ff = centre(t[FF], f, f);
+        let ef = centre(t[EF], t[E1], f);
+        let ee = centre(t[EE], t[E1], t[E1]);
+        if ff.is_nan() || ff <= 1e-12 * t[FF].abs() {
+            return None;
+        }
+        let change = if nuisance.gain { ef / ff } else { 0.0 };
+        let gain = state.gain + change;
+        let offset = state.offset + if nuisance.offset { (t[E1] - change * f) / w } else { 0.0 };
+        let chi2 = (ee - if nuisance.gain { ef * ef / ff } else { 0.0 }).max(0.0);
+        // moving = state.gain · f + state.offset + e
+        let mf = state.gain * ff + ef;
+        let mm = state.gain * state.gain * ff + 2.0 * state.gain * ef + ee;
+        let correlation = if mm > 0.0 { mf / (mm * ff).sqrt() } else { 0.0 };
+        let (pf, qf) = (centre(t[PF], t[P1], f), centre(t[QF], t[Q1], f));
+        let project = |xy: f64, xf: f64, yf: f64| if nuisance.gain { xy - xf * yf / ff } else { xy };
+        let yx = project(centre(t[PQ], t[P1], t[Q1]), pf, qf);
+        let slopes = [
+            [project(centre(t[PP], t[P1], t[P1]), pf, pf), yx],
+            [yx, project(centre(t[QQ], t[Q1], t[Q1]), qf, qf)],
+        ];
+        let pe = project(centre(t[PE], t[P1], t[E1]), pf, ef);
+        let qe = project(centre(t[QE], t[Q1], t[E1]), qf, ef);
+        let inverse = invert_symmetric(slopes)?;
+        // ∂e/∂d = +gain · slope, so the step that removes e points against its slope.
+        let usable_gain = if gain.abs() > 1e-6 * mm.sqrt() / ff.sqrt() { gain } else { return None };
+        let mut newton = [
+            -(inverse[0][0] * pe + inverse[0][1] * qe) / usable_gain,
+            -(inverse[1][0] * pe + inverse[1][1] * qe) / usable_gain,
+        ];
+        let length = newton[0].hypot(newton[1]);
+        if length > 0.5 {
+            newton = newton.map(|s| 0.5 * s / length);
+        }
+        let curvature = slopes.map(|row| row.map(|v| gain * gain * v));
+        Some(Profile {
+            gain,
+            offset,
+            chi2,
+            mean: f64::NAN,
+            correlation,
+            count: sums.count,
+            curvature,
+            newton,
+        })
+    }
+}
+
+fn moved(from: [f64; 2], step: [f64; 2], scale: f64) -> [f64; 2] {
+    [from[0] + scale * step[0], from[1] + scale * step[1]]
+}
+
+/// The sums of one row.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn accumulate<F: Real, const WEIGHTED: bool>(
+    f: &[F],
+    p: &[F],
+    q: &[F],
+    m: &[F],
+    w: &[F],
+    gain: F,
+    offset: F,
+) -> [f64; TERMS] {
+    const LANES: usize = 8;
+    let n = f.len();
+    let (p, q, m) = (&p[..n], &q[..n], &m[..n]);
+    let mut sums = [[F::zero(); LANES]; TERMS];
+    for start in (0..n).step_by(LANES) {
+        for l in 0..LANES.min(n - start) {
+            let x = start + l;
+            let weight = if WEIGHTED { w[x] } else { F::one() };
+            let e = m[x] - gain * f[x] - offset;
+            let (wf, we, wp, wq) = (weight * f[x], weight * e, weight * p[x], weight * q[x]);
+            sums[W][l] += weight;
+            sums[F1][l] += wf;
+            sums[FF][l] += wf * f[x];
+            sums[E1][l] += we;
+            sums[EF][l] += we * f[x];
+            sums[EE][l] += we * e;
+            sums[P1][l] += wp;
+            sums[Q1][l] += wq;
+            sums[PF][l] += wp * f[x];
+            sums[QF][l] += wq * f[x];
+            sums[PE][l] += wp * e;
+            sums[QE][l] += wq * e;
+            sums[PP][l] += wp * p[x];
+            sums[PQ][l] += wp * q[x];
+            sums[QQ][l] += wq * q[x];
+        }
+    }
+    sums.map(|lanes| lanes.iter().map(|v| v.f64()).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SplineDegree;
+
+    fn field(y: f64, x: f64) -> f64 {
+        (0.31 * y + 0.1 * x).sin() + (0.23 * x - 0.05 * y).cos() + 0.5 * (0.4 * y).cos() * (0.35 * x).sin()
+    }
+
+    const BOTH: Nuisance = Nuisance { gain: true, offset: true };
+
+    #[test]
+    fn finds_displacement_gain_and_offset_of_frames_of_different_size() {
+        let (d, gain, offset) = ([5.37, -3.81], 2.5, -1.0);
+        let reference = Array2::from_shape_fn((70, 64), |(y, x)| field(y as f64, x as f64));
+        let moving =
+            Array2::from_shape_fn((60, 66), |(y, x)| gain * field(y as f64 - d[0], x as f64 - d[1]) + offset);
+        let spline = SplineImage::new(reference.view(), SplineDegree::Septic).unwrap();
+        let problem = OverlapProblem {
+            reference: &spline,
+            moving: moving.view(),
+            weights: None,
+            trusted: None,
+            nuisance: BOTH,
+        };
+        let fit = problem.fit([5.0, -4.0], &mut OverlapScratch::default()).unwrap().unwrap();
+        assert!(fit.converged);
+        for a in 0..2 {
+            assert!((fit.shift[a] - d[a]).abs() < 1e-4, "{fit:?}");
+        }
+        assert!((fit.gain - gain).abs() < 1e-3 && (fit.offset - offset).abs() < 1e-3);
+        assert_eq!(fit.count, 54 * 60);
+    }
+
+    #[test]
+    fn a_pixel_without_weight_never_matters() {
+        let reference = Array2::from_shape_fn((40, 40), |(y, x)| field(y as f64, x as f64));
+        let mut moving = Array2::from_shape_fn((40, 40), |(y, x)| field(y as f64 - 1.3, x as f64 + 0.6));
+        let mut weights = Array2::ones((40, 40));
+        weights[[20, 21]] = 0.0;
+        let spline = SplineImage::new(reference.view(), SplineDegree::Septic).unwrap();
+        let mut fits = Vec::new();
+        for value in [0.0, 1e6] {
+            moving[[20, 21]] = value;
+            let problem = OverlapProblem {
+                reference: &spline,
+                moving: moving.view(),
+                weights: Some(weights.view()),
+                trusted: None,
+                nuisance: BOTH,
+            };
+            fits.push(problem.fit([1.0, -1.0], &mut OverlapScratch::default()).unwrap().unwrap());
+        }
+        assert_eq!(fits[0], fits[1]);
+        assert!((fits[0].shift[0] - 1.3).abs() < 1e-3);
+    }
+
+    #[test]
+    fn flat_frames_fix_nothing() {
+        let flat = Array2::<f64>::ones((32, 32));
+        let spline = SplineImage::new(flat.view(), SplineDegree::Cubic).unwrap();
+        let problem = OverlapProblem {
+            reference: &spline,
+            moving: flat.view(),
+            weights: None,
+            trusted: None,
+            nuisance: BOTH,
+        };
+        assert_eq!(problem.fit([0.0, 0.0], &mut OverlapScratch::default()).unwrap(), None);
+    }
+}
