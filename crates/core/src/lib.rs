@@ -2,6 +2,7 @@
 
 mod dft;
 mod error;
+mod filter;
 mod frames;
 mod information;
 mod interpolation;
@@ -10,11 +11,14 @@ mod peak;
 mod progress;
 mod scalar;
 mod spline;
+mod statistics;
 mod transform;
 mod trigonometric;
+mod window;
 
 pub use dft::{upsampled_dft, zoom_positions};
 pub use error::{Error, Result, check_finite, check_not_empty, check_shape};
+pub use filter::{Border, gaussian_filter, gaussian_kernel, high_pass};
 pub use frames::FrameSource;
 pub use information::{cramer_rao_bound, fisher_information, invert_symmetric};
 pub use interpolation::{fourier_shift, fourier_shift_complex};
@@ -23,5 +27,7 @@ pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use progress::{NoProgress, Progress};
 pub use scalar::{Real, Sample};
 pub use spline::{ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift};
+pub use statistics::RunningStatistics;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
 pub use trigonometric::{Derivatives, Maximum, TrigonometricPolynomial};
+pub use window::Window;

@@ -1,0 +1,126 @@
+//! Gaussian filters.
+
+use ndarray::{Array2, ArrayView2, Axis, Zip};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{check_finite, check_not_empty};
+use crate::{Error, Real, Result};
+
+/// What lies beyond the border of an image that is filtered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Border {
+    /// The image mirrored about its edge, `… b a | a b …`. The default.
+    #[default]
+    Mirror,
+    /// The image again.
+    Wrap,
+    /// The nearest pixel.
+    Nearest,
+}
+
+impl Border {
+    /// Index within `0..n` of the pixel that stands at `i`.
+    pub fn index(self, i: isize, n: usize) -> usize {
+        let m = n as isize;
+        let inside = match self {
+            Border::Wrap => i.rem_euclid(m),
+            Border::Nearest => i.clamp(0, m - 1),
+            Border::Mirror => {
+                let j = i.rem_euclid(2 * m);
+                if j < m { j } else { 2 * m - 1 - j }
+            }
+        };
+        inside as usize
+    }
+}
+
+/// Smooths an image with a Gaussian of standard deviation `sigma` px, cut at 4 σ.
+///
+/// A constant image stays as it is. σ = 0 returns a copy.
+///
+/// # Errors
+/// [`Error::Parameter`] if σ is negative, not finite or above 10⁴ px; [`Error::Empty`];
+/// [`Error::NotFinite`].
+pub fn gaussian_filter<F: Real>(image: ArrayView2<'_, F>, sigma: f64, border: Border) -> Result<Array2<F>> {
+    check_not_empty("image", image.shape())?;
+    check_finite("image", image)?;
+    if !(0.0..=1e4).contains(&sigma) {
+        return Err(Error::parameter("sigma", "between 0 and 10000 px", sigma));
+    }
+    let kernel = gaussian_kernel(sigma);
+    let reach = (kernel.len() / 2) as isize;
+    let mut out = image.to_owned();
+    for axis in [Axis(0), Axis(1)] {
+        let source = out;
+        let n = source.len_of(axis);
+        out = Array2::zeros(source.dim());
+        for (i, mut lane) in out.axis_iter_mut(axis).enumerate() {
+            for (j, &weight) in kernel.iter().enumerate() {
+                let from = border.index(i as isize + j as isize - reach, n);
+                let weight = F::of(weight);
+                Zip::from(&mut lane).and(source.index_axis(axis, from)).for_each(|o, &v| *o += weight * v);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// What [`gaussian_filter`] takes away: the image less its smoothed self.
+///
+/// # Errors
+/// As [`gaussian_filter`].
+///
+/// ```
+/// use ndarray::Array2;
+/// use nonius_core::{Border, high_pass};
+/// let flat = Array2::from_elem((5, 7), 3.0_f64);
+/// assert!(high_pass(flat.view(), 1.5, Border::Mirror)?.iter().all(|v| v.abs() < 1e-12));
+/// # Ok::<(), nonius_core::Error>(())
+/// ```
+pub fn high_pass<F: Real>(image: ArrayView2<'_, F>, sigma: f64, border: Border) -> Result<Array2<F>> {
+    let smooth = gaussian_filter(image, sigma, border)?;
+    Ok(&image - &smooth)
+}
+
+/// Samples of a Gaussian at whole pixels up to 4 σ on either side, with sum 1.
+pub fn gaussian_kernel(sigma: f64) -> Vec<f64> {
+    let reach = (4.0 * sigma).ceil() as isize;
+    let mut kernel: Vec<f64> = (-reach..=reach)
+        .map(|i| if sigma > 0.0 { (-0.5 * (i as f64 / sigma).powi(2)).exp() } else { 1.0 })
+        .collect();
+    let sum: f64 = kernel.iter().sum();
+    kernel.iter_mut().for_each(|k| *k /= sum);
+    kernel
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_impulse_becomes_a_gaussian_and_keeps_its_sum() {
+        let mut image = Array2::<f64>::zeros((21, 25));
+        image[[10, 12]] = 2.0;
+        let out = gaussian_filter(image.view(), 1.7, Border::Wrap).unwrap();
+        assert!((out.sum() - 2.0).abs() < 1e-12);
+        let ratio = out[[10, 13]] / out[[10, 12]];
+        assert!((ratio - (-0.5_f64 / (1.7 * 1.7)).exp()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn borders() {
+        let at = |b: Border| (-3..7).map(|i| b.index(i, 4)).collect::<Vec<_>>();
+        assert_eq!(at(Border::Mirror), [2, 1, 0, 0, 1, 2, 3, 3, 2, 1]);
+        assert_eq!(at(Border::Wrap), [1, 2, 3, 0, 1, 2, 3, 0, 1, 2]);
+        assert_eq!(at(Border::Nearest), [0, 0, 0, 0, 1, 2, 3, 3, 3, 3]);
+    }
+
+    #[test]
+    fn bad_sigma_is_named() {
+        let image = Array2::<f64>::zeros((3, 3));
+        for sigma in [-1.0, f64::NAN, f64::INFINITY, 1e9] {
+            assert!(gaussian_filter(image.view(), sigma, Border::Mirror).is_err());
+        }
+    }
+}
