@@ -1,0 +1,3 @@
+mod motion;
+mod noise;
+mod scenes;
