@@ -1,1 +1,79 @@
-//! TODO
+//! Images in, results out: the only crate that knows a file format.
+//!
+//! NPY, NPZ, FITS, TIFF, PNG and MRC are read; NPY, FITS, TIFF and PNG are written. No C library
+//! takes part.
+//!
+//! ```
+//! use ndarray::Array3;
+//! use nonius_core::FrameSource;
+//! use nonius_io::{Stack, read_image, write_npy};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("series.npy");
+//! write_npy(&path, &Array3::from_shape_fn((3, 4, 5), |(k, y, x)| (100 * k + 10 * y + x) as f32))?;
+//!
+//! // One frame, by the selector that also works on the command line:
+//! let image = read_image::<f64>(&format!("{}[2]", path.display()))?;
+//! assert_eq!(image.pixels[(1, 4)], 214.0);
+//!
+//! // All frames, one in memory at a time:
+//! let stack = Stack::open(&path)?;
+//! let frame: ndarray::Array2<f32> = stack.frame(1)?;
+//! assert_eq!(frame[(0, 3)], 103.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What a file contains: [`describe`]. Which part of it is meant: [`Selector`]. Opening without reading:
+//! [`open`]. Numbers are converted from the stored type while they are read; the type in the file is
+//! [`ImageFile::dtype`].
+//!
+//! **Files are not trusted.** Every length is compared with the length of the file before memory is
+//! taken; a file cut anywhere, or with any byte changed, gives an [`Error`] that says where, or an
+//! image, and never a panic. Checksums are verified where a whole array is read (NPZ, PNG).
+//!
+//! **Not read:** HDF5 (a later version), FITS tables and tile-compressed FITS, TIFF with JPEG or
+//! Zstandard compression or with packed 10, 12, 14-bit samples, complex numbers of any format.
+//!
+//! **Writing** goes to a temporary name in the same folder, which is renamed when complete
+//! ([`write_atomically`]): an interrupted program leaves the old file or the new one.
+
+mod array;
+mod atomic;
+mod color;
+mod deflated;
+mod dtype;
+mod element;
+mod error;
+mod fits;
+mod fits_card;
+mod header;
+mod mrc;
+mod npy;
+mod npz;
+mod numbers_out;
+mod open;
+mod png_image;
+mod selector;
+mod source;
+mod stack;
+mod tiff_directory;
+mod tiff_page;
+mod write_fits;
+mod write_image;
+mod write_npy;
+mod write_png;
+mod write_tiff;
+
+pub use atomic::write_atomically;
+pub use dtype::DType;
+pub use element::{Element, FileInfo, describe};
+pub use error::{Error, Result};
+pub use header::{Card, Header, Value};
+pub use open::{Format, Image, ImageFile, open, read_array, read_image};
+pub use selector::{Index, Selector};
+pub use stack::Stack;
+pub use write_fits::{FitsPixel, write_fits};
+pub use write_image::write_image;
+pub use write_npy::{NpyNumber, write_npy};
+pub use write_png::{write_png_gray, write_png_rgb};
+pub use write_tiff::{TiffPixel, write_tiff, write_tiff_stack};

@@ -1,0 +1,159 @@
+//! Many frames, read one by one.
+
+use ndarray::{Array2, ArrayViewMut2};
+use nonius_core::{FrameSource, Real};
+
+use crate::open::{ImageFile, open};
+use crate::selector::Selector;
+use crate::{Error, Result};
+
+/// A sequence of frames of one shape in one file or several, as a [`FrameSource`].
+///
+/// A frame is read when it is asked for, by position and from any thread; memory holds no more than the
+/// frames being read. A deflated NPZ member can only be unpacked forwards: reading in order, also from
+/// several threads, costs little; jumping back unpacks again from the start. A Fortran-ordered array
+/// of several frames is scanned whole for each frame.
+///
+/// ```no_run
+/// use nonius_core::FrameSource;
+/// let stack = nonius_io::Stack::open("tilt-series.mrc")?;
+/// for k in 0..stack.n_frames() {
+///     let frame: ndarray::Array2<f32> = stack.frame(k)?;
+///     println!("{k}: mean {}", frame.mean().unwrap_or(f32::NAN));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Stack {
+    frames: Frames,
+    n: usize,
+    shape: (usize, usize),
+    warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Frames {
+    File(Box<ImageFile>),
+    /// One frame per file. Files are opened when read: there may be more than a process may hold open.
+    Files(Vec<Selector>),
+}
+
+impl Stack {
+    /// The frames of what `selector` selects: a multi-page TIFF, a cube, a section series. All axes before
+    /// the last two count frames, in C order; a single image is a stack of one.
+    ///
+    /// # Errors
+    /// As [`open`]; [`Error::Selection`] if what is selected has no frames: fewer than two axes, an axis
+    /// of length 0, or an index behind a kept axis as in `[:,:,1]`.
+    pub fn open(selector: impl TryInto<Selector, Error: Into<Error>>) -> Result<Self> {
+        let file = open(selector)?;
+        let shape = match file.shape[..] {
+            [.., y, x] if file.has_whole_frames() && !file.shape.contains(&0) => (y, x),
+            _ => {
+                let problem = format!("shape {:?} is no sequence of frames along leading axes", file.shape);
+                return Err(Error::selection(&file.selector, problem));
+            }
+        };
+        let (n, warnings) = (file.n_frames(), file.warnings.clone());
+        Ok(Stack { frames: Frames::File(Box::new(file)), n, shape, warnings })
+    }
+
+    /// One frame from each of several files, in the order given. One selector alone means its own frames,
+    /// as in [`open`](Stack::open).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] at the first whose shape is not that of the first, [`Error::Selection`] for
+    /// one that holds several frames, or if there is none; else as [`open`].
+    pub fn from_files(selectors: &[Selector]) -> Result<Self> {
+        let first = match selectors {
+            [] => return Err(Error::selection("stack", "no file was given")),
+            [only] => return Stack::open(only),
+            [first, ..] => open(first)?,
+        };
+        let shape = frame_shape(&first);
+        let mut warnings = Vec::new();
+        for selector in selectors {
+            let file = open_one_frame(selector)?;
+            check_frame_shape(&file, shape)?;
+            warnings.extend(file.warnings.iter().map(|w| format!("{selector}: {w}")));
+        }
+        Ok(Stack { frames: Frames::Files(selectors.to_vec()), n: selectors.len(), shape, warnings })
+    }
+
+    /// Number of frames.
+    pub fn n_frames(&self) -> usize {
+        self.n
+    }
+
+    /// Shape `(y, x)` of every frame.
+    pub fn frame_shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    /// What a person should know before trusting the frames.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn read<F: Real>(&self, index: usize, out: &mut [F]) -> Result<()> {
+        match &self.frames {
+            Frames::File(file) => file.read_frame(index, out),
+            Frames::Files(selectors) => {
+                let file = open_one_frame(&selectors[index])?;
+                check_frame_shape(&file, self.shape)?;
+                // Copying one frame is little beside opening a file, and serves every selector.
+                let image = file.image::<F>()?;
+                out.iter_mut().zip(&image.pixels).for_each(|(o, &v)| *o = v);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn open_one_frame(selector: &Selector) -> Result<ImageFile> {
+    let file = open(selector)?;
+    file.check_one_frame()?;
+    Ok(file)
+}
+
+fn check_frame_shape(file: &ImageFile, shape: (usize, usize)) -> Result<()> {
+    if frame_shape(file) == shape {
+        return Ok(());
+    }
+    let (path, expected) = (file.selector.path.clone(), vec![shape.0, shape.1]);
+    Err(Error::Shape { path, expected, got: file.shape.clone() })
+}
+
+fn frame_shape(file: &ImageFile) -> (usize, usize) {
+    match file.shape[..] {
+        [.., y, x] => (y, x),
+        _ => (0, 0),
+    }
+}
+
+impl<F: Real> FrameSource<F> for Stack {
+    fn n_frames(&self) -> usize {
+        self.n
+    }
+
+    fn frame_shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    fn read_frame(&self, index: usize, mut out: ArrayViewMut2<'_, F>) -> nonius_core::Result<()> {
+        let fail = |reason: String| nonius_core::Error::Frame { index, reason };
+        if index >= self.n {
+            return Err(fail(format!("there are {} frames", self.n)));
+        }
+        nonius_core::check_shape("frame buffer", &[self.shape.0, self.shape.1], out.shape())?;
+        if let Some(pixels) = out.as_slice_mut() {
+            return self.read(index, pixels).map_err(|e| fail(e.to_string()));
+        }
+        let mut frame = Array2::zeros(self.shape);
+        if let Some(pixels) = frame.as_slice_mut() {
+            self.read(index, pixels).map_err(|e| fail(e.to_string()))?;
+        }
+        out.assign(&frame);
+        Ok(())
+    }
+}
