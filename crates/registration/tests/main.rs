@@ -1,0 +1,3 @@
+//! Integration tests of nonius-registration, one module per part.
+
+mod flow;
