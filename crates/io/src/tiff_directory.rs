@@ -217,6 +217,12 @@ impl<'a> Directories<'a> {
         if !(1..=65_535).contains(&samples) {
             return Err(self.damaged(number, format!("has {samples} samples per pixel, expected 1 to 65535")));
         }
+        if bits < 8 && samples > 1 {
+            return Err(refuse(
+                format!("{samples} samples of {bits} bits"),
+                "colours of 8 bits or more are read",
+            ));
+        }
         if predictor != Predictor::None && (bits < 8 || (predictor == Predictor::Float && !is_float(dtype))) {
             return Err(
                 self.damaged(number, format!("predictor {predictor:?} with samples {dtype} of {bits} bits"))

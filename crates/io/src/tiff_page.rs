@@ -1,6 +1,5 @@
 //! TIFF pixels: chunks unpacked, differences undone, samples converted.
 
-use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -70,9 +69,7 @@ impl TiffPages {
         let packed = self.source.bytes(&what, offset, len)?;
         let done = match page.compression {
             Compression::None => Ok(()),
-            Compression::Deflate => {
-                flate2::read::ZlibDecoder::new(&packed[..]).read_exact(out).map_err(|e| e.to_string())
-            }
+            Compression::Deflate => unpack_zlib(&packed, out),
             Compression::Lzw => unpack_lzw(&packed, out),
             Compression::PackBits => unpack_packbits(&packed, out),
         };
@@ -97,6 +94,18 @@ impl TiffPages {
         } else {
             self.channel.pick(n, page.encoding, stored, out);
         }
+    }
+}
+
+fn unpack_zlib(packed: &[u8], out: &mut [u8]) -> std::result::Result<(), String> {
+    let mut decoder = flate2::Decompress::new(true);
+    // With everything at hand in one call the decoder works in `out`, without a window of its own.
+    let status = decoder.decompress(packed, out, flate2::FlushDecompress::Finish);
+    match (status, decoder.total_out()) {
+        (Err(e), n) => Err(format!("{e} after {n} bytes")),
+        // A strip may hold more than its rows: that is not an error.
+        (Ok(_), n) if n == out.len() as u64 => Ok(()),
+        (Ok(_), n) => Err(format!("the data end after {n} bytes")),
     }
 }
 
@@ -199,6 +208,20 @@ mod tests {
         assert_eq!(out[..8], [0xaa, 0xaa, 0xaa, 0x80, 0, 0x2a, 0xaa, 0xaa]);
         assert_eq!(out[14..], [0xaa; 10]);
         assert!(unpack_packbits(&packed[..9], &mut out).is_err());
+    }
+
+    #[test]
+    fn zlib_checks_its_sum() {
+        let mut packed = Vec::new();
+        let mut encoder = flate2::read::ZlibEncoder::new(&b"some pixels"[..], flate2::Compression::default());
+        std::io::Read::read_to_end(&mut encoder, &mut packed).unwrap();
+        let mut out = [0u8; 11];
+        unpack_zlib(&packed, &mut out).unwrap();
+        assert_eq!(&out, b"some pixels");
+        unpack_zlib(&packed, &mut out[..4]).unwrap();
+        assert!(unpack_zlib(&packed, &mut [0u8; 12]).unwrap_err().contains("end after 11 bytes"));
+        *packed.last_mut().unwrap() ^= 1;
+        assert!(unpack_zlib(&packed, &mut out).is_err());
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl FitsPixel for u32 {
 /// ones; those that describe how pixels are stored (`SIMPLE`, `BITPIX`, `NAXISn`, `BSCALE`, `BZERO`,
 /// `BLANK`, checksums …) are left out, so that the header of a file that was read can be passed on.
 ///
-/// Real values that are not finite become cards without a value; characters beyond ASCII become `?`.
+/// Real values that are not finite become cards without a value; characters beyond ASCII become `?`;
+/// a comment is cut where its card of 80 characters ends.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Damaged`] for a keyword longer than 50 characters.
