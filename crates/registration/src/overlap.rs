@@ -1,0 +1,187 @@
+//! Displacements of frames that do not wrap.
+
+use ndarray::{Array2, ArrayView2};
+use nonius_core::{
+    Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, invert_symmetric,
+};
+
+use crate::lags::{Lag, LagScratch, LagSearch};
+use crate::moments::Moments;
+use crate::params::{Refinement, RegistrationParams};
+use crate::result::{Registration, RunnerUp, Status};
+
+/// Set-up shared by all pairs of one shape.
+#[derive(Debug)]
+pub(crate) struct Overlap {
+    search: LagSearch,
+    params: RegistrationParams,
+    shape: (usize, usize),
+}
+
+/// Working memory of one thread.
+#[derive(Debug)]
+pub(crate) struct OverlapFrameScratch<F> {
+    lags: LagScratch,
+    fit: OverlapScratch<F>,
+    /// Both images less their mean, over their deviation.
+    images: [Array2<F>; 2],
+}
+
+/// Displacements that are refined and compared, at most.
+const CANDIDATES: usize = 3;
+
+/// What is fitted beside the displacement.
+const NUISANCE: Nuisance = Nuisance { gain: true, offset: true };
+
+impl Overlap {
+    pub(crate) fn new(shape: (usize, usize), params: RegistrationParams) -> Result<Self> {
+        Ok(Overlap { search: LagSearch::new(shape, params.min_overlap, params.max_shift)?, params, shape })
+    }
+
+    pub(crate) fn scratch<F: Real>(&self) -> OverlapFrameScratch<F> {
+        OverlapFrameScratch {
+            lags: self.search.scratch(),
+            fit: OverlapScratch::default(),
+            images: [Array2::zeros(self.shape), Array2::zeros(self.shape)],
+        }
+    }
+
+    pub(crate) fn register<'a, F: Real>(
+        &self,
+        reference: ArrayView2<'a, F>,
+        moving: ArrayView2<'a, F>,
+        scratch: &mut OverlapFrameScratch<F>,
+    ) -> Result<Registration> {
+        let moments = [Moments::of("reference", reference)?, Moments::of("moving", moving)?];
+        if moments.iter().any(Moments::is_constant) {
+            return Ok(Registration::undetermined(0));
+        }
+        let lags = self.search.best(
+            (reference, &moments[0]),
+            (moving, &moments[1]),
+            CANDIDATES,
+            &mut scratch.lags,
+        )?;
+        if lags.is_empty() {
+            return Ok(Registration::undetermined(0));
+        }
+        for ((out, image), m) in scratch.images.iter_mut().zip([reference, moving]).zip(&moments) {
+            let (mean, scale) = (F::of(m.mean), F::of(1.0 / m.deviation));
+            out.zip_mut_with(&image, |o, &v| *o = (v - mean) * scale);
+        }
+        self.refine(&lags, scratch)
+    }
+
+    fn refine<F: Real>(&self, lags: &[Lag], scratch: &mut OverlapFrameScratch<F>) -> Result<Registration> {
+        let [reference, moving] = &scratch.images;
+        // The quieter image is interpolated; swapping the images then only changes the sign.
+        let swapped = roughness(moving) < roughness(reference);
+        let (still, other) = if swapped { (moving, reference) } else { (reference, moving) };
+        let spline = SplineImage::new(still.view(), self.params.degree)?;
+        let problem = OverlapProblem {
+            reference: &spline,
+            moving: other.view(),
+            weights: None,
+            trusted: None,
+            nuisance: NUISANCE,
+        };
+        let towards = if swapped { -1.0 } else { 1.0 };
+        let mut fits: Vec<OverlapFit> = Vec::new();
+        for candidate in lags {
+            // A poorer whole-pixel score may still win below the pixel, but not from far below.
+            if fits
+                .first()
+                .is_some_and(|best| likelihood(best) > 2.0 * candidate.score as f64 + self.params.ambiguity)
+            {
+                continue;
+            }
+            let start = candidate.lag.map(|d| towards * d as f64);
+            if let Some(fit) = problem.fit(start, &mut scratch.fit)?
+                && fits.iter().all(|f| (0..2).any(|a| (f.shift[a] - fit.shift[a]).abs() > 0.5))
+                && fit.correlation > 0.0
+                && self.within_limits(fit.shift)
+            {
+                let at = fits.iter().position(|f| likelihood(&fit) > likelihood(f)).unwrap_or(fits.len());
+                fits.insert(at, fit);
+            }
+        }
+        let Some(best) = fits.first() else { return Ok(self.at_whole_pixel(lags[0])) };
+        Ok(self.result(best, fits.get(1), towards))
+    }
+
+    fn within_limits(&self, shift: [f64; 2]) -> bool {
+        (0..2).all(|a| shift[a].abs() <= self.search.limit()[a] as f64 + 1.0)
+    }
+
+    /// No fit led anywhere: the whole-pixel optimum lies at the border of what was searched.
+    fn at_whole_pixel(&self, lag: Lag) -> Registration {
+        let mut result = Registration::undetermined(0);
+        if (0..2).any(|a| lag.lag[a].unsigned_abs() >= self.search.limit()[a]) {
+            result.shift = lag.lag.map(|d| d as f64);
+            result.status = Status::AtSearchLimit;
+        }
+        result
+    }
+
+    fn result(&self, best: &OverlapFit, second: Option<&OverlapFit>, towards: f64) -> Registration {
+        let variance = best.reduced_chi2(NUISANCE);
+        let Some(inverse) = invert_symmetric(best.curvature) else {
+            return Registration::undetermined(best.count);
+        };
+        let mut covariance = inverse.map(|row| row.map(|v| v * variance));
+        let mut shift = best.shift.map(|d| towards * d);
+        match self.params.refinement {
+            Refinement::Continuous => {}
+            Refinement::Upsampled { factor } => on_grid(&mut shift, &mut covariance, 1.0 / factor),
+            Refinement::WholePixel => on_grid(&mut shift, &mut covariance, 1.0),
+        }
+        let runner_up = second
+            .map(|other| RunnerUp {
+                shift: other.shift.map(|d| towards * d),
+                delta_chi2: likelihood(best) - likelihood(other),
+            })
+            .filter(|other| other.delta_chi2 < self.params.ambiguity);
+        let at_limit = (0..2).any(|a| best.shift[a].abs() > self.search.limit()[a] as f64 - 0.5);
+        let status = match () {
+            _ if at_limit => Status::AtSearchLimit,
+            _ if runner_up.is_some() || !best.converged => Status::Ambiguous,
+            _ => Status::Converged,
+        };
+        Registration { shift, covariance, score: best.correlation, overlap: best.count, status, runner_up }
+    }
+}
+
+/// Twice the logarithm of the likelihood ratio between this displacement and none that fits.
+fn likelihood(fit: &OverlapFit) -> f64 {
+    let rho2 = (fit.correlation * fit.correlation).min(1.0 - 1e-12);
+    -(fit.count as f64) * (1.0 - rho2).ln()
+}
+
+/// Rounds to a grid of step s and adds its variance s²/12.
+fn on_grid(shift: &mut [f64; 2], covariance: &mut [[f64; 2]; 2], step: f64) {
+    for axis in 0..2 {
+        shift[axis] = (shift[axis] / step).round() * step;
+        covariance[axis][axis] += step * step / 12.0;
+    }
+}
+
+/// Mean square of second differences of an image of unit deviation: of two images of one scene the
+/// noisier has more.
+fn roughness<F: Real>(image: &Array2<F>) -> f64 {
+    let two = F::of(2.0);
+    let mut sum = 0.0;
+    for row in image.rows() {
+        let row = row.to_slice().expect("an image in C order");
+        sum += row.windows(3).map(|v| (v[0] - two * v[1] + v[2]).powi(2)).fold(F::zero(), |a, b| a + b).f64();
+    }
+    for rows in image.axis_windows(ndarray::Axis(0), 3) {
+        let line = |i: usize| rows.row(i).to_slice().expect("an image in C order");
+        let (a, b, c) = (line(0), line(1), line(2));
+        let mut part = F::zero();
+        for x in 0..a.len() {
+            part += (a[x] - two * b[x] + c[x]).powi(2);
+        }
+        sum += part.f64();
+    }
+    sum / image.len() as f64
+}
