@@ -1,1 +1,92 @@
-fn main() {}
+//! The workflows of the workspace, as `cargo xtask <workflow>`.
+//!
+//! Knows the workspace from outside only: it starts cargo and Python and reads
+//! what they print, and depends on no nonius crate.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod check;
+mod compare;
+#[cfg(test)]
+mod layers;
+#[cfg(test)]
+mod metadata;
+mod steps;
+mod test;
+#[cfg(test)]
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::steps::cargo;
+
+/// Workflows of the nonius workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    workflow: Workflow,
+}
+
+#[derive(Subcommand)]
+enum Workflow {
+    /// Format, clippy, documentation, layers and tidiness; stops at the first failure
+    Check,
+    /// `check`, then every test: unit, integration, documentation; examples are built
+    Test,
+    /// Criterion benches, all or those of one file in benches/
+    Bench {
+        /// Bench target, for example `registration`; all of them when absent
+        name: Option<String>,
+        /// Passed on to the bench, for example a filter or `--quick`
+        #[arg(last = true)]
+        passed_on: Vec<String>,
+    },
+    /// Agreement and speed beside the pinned reference packages, both timed in one run
+    Compare(compare::Options),
+    /// Monte-Carlo accuracy: error over its theoretical bound, coverage of the error bars
+    Accuracy {
+        /// Passed on to the tables' program, for example `--help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        passed_on: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().workflow) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ncargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(workflow: Workflow) -> Result<()> {
+    match workflow {
+        Workflow::Check => check::run(),
+        Workflow::Test => test::run(),
+        Workflow::Bench { name, passed_on } => bench(name.as_deref(), &passed_on),
+        Workflow::Compare(options) => compare::run(&options),
+        Workflow::Accuracy { passed_on } => accuracy(&passed_on),
+    }
+}
+
+fn bench(name: Option<&str>, passed_on: &[String]) -> Result<()> {
+    let mut command = cargo(["bench", "--package", "nonius"]);
+    if let Some(name) = name {
+        command.args(["--bench", name]);
+    }
+    steps::show(command.arg("--").args(passed_on))?;
+    eprintln!("\nall measurements: target/criterion");
+    Ok(())
+}
+
+fn accuracy(passed_on: &[String]) -> Result<()> {
+    let mut command = cargo(["bench", "--package", "nonius", "--bench", "accuracy", "--"]);
+    steps::show(command.args(passed_on))?;
+    eprintln!("\ntables and pictures: target/accuracy");
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Our side of `cargo xtask compare`: one JSON object per line, in and out.
+//!
+//! The other side makes the input and is in `xtask/compare/`; the rows of the
+//! table are in `xtask/src/compare/workloads.rs`. A new row is one line in
+//! [`workload`] and one [`Job`].
+#![allow(missing_docs, clippy::print_stdout)]
+
+use std::io::{BufRead, stdin};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2};
+use nonius::core::{NoProgress, Real, RealFft2, RealFft2Scratch};
+use nonius::io::{Selector, read_image, write_npy};
+use nonius::registration::flow::{Flow, LucasKanadeParams, Tvl1Params, lucas_kanade, tvl1};
+use nonius::registration::{RegistrationParams, RegistrationPlan, RegistrationScratch};
+use num_complex::Complex;
+use serde_json::{Value, json};
+
+/// A computation on input that is in memory, with its plan made.
+trait Job {
+    fn run(&mut self) -> Result<()>;
+
+    /// What was computed, in the layout that the other side compares.
+    fn result(&mut self) -> Result<ArrayD<f64>>;
+}
+
+/// Every workload by its name in the table.
+fn workload<F: Real>(name: &str, input: &Input) -> Result<Box<dyn Job>> {
+    Ok(match name {
+        "register_periodic" => Box::new(Shift::<F>::new(input, RegistrationParams::periodic())?),
+        "register_overlap" => Box::new(Shift::<F>::new(input, RegistrationParams::default())?),
+        "flow_tvl1" => Box::new(Dense::<F>::new(input, |reference, moving| {
+            Ok(tvl1(reference, moving, &Tvl1Params::default(), &NoProgress)?)
+        })?),
+        "flow_ilk" => Box::new(Dense::<F>::new(input, |reference, moving| {
+            Ok(lucas_kanade(reference, moving, &LucasKanadeParams::default(), &NoProgress)?)
+        })?),
+        "transform" => Box::new(Transform::<F>::new(input)?),
+        _ => bail!("no workload `{name}`"),
+    })
+}
+
+/// The folder with the arrays of one case.
+struct Input(PathBuf);
+
+impl Input {
+    fn image<F: Real>(&self, name: &str) -> Result<Array2<F>> {
+        Ok(read_image(Selector::file(self.0.join(name).with_extension("npy")))?.pixels)
+    }
+}
+
+/// The shift between two whole images.
+struct Shift<F: Real> {
+    plan: RegistrationPlan<F>,
+    scratch: RegistrationScratch<F>,
+    reference: Array2<F>,
+    moving: Array2<F>,
+    shift: [f64; 2],
+}
+
+impl<F: Real> Shift<F> {
+    fn new(input: &Input, params: RegistrationParams) -> Result<Self> {
+        let (reference, moving) = (input.image("reference")?, input.image("moving")?);
+        let plan = RegistrationPlan::new(reference.dim(), params)?;
+        Ok(Self { scratch: plan.scratch(), plan, reference, moving, shift: [f64::NAN; 2] })
+    }
+}
+
+impl<F: Real> Job for Shift<F> {
+    fn run(&mut self) -> Result<()> {
+        let (reference, moving) = (self.reference.view(), self.moving.view());
+        self.shift = self.plan.register_with(reference, moving, &mut self.scratch)?.shift;
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(Array1::from_iter(self.shift).into_dyn())
+    }
+}
+
+/// One displacement per pixel.
+struct Dense<F> {
+    flow: FlowOf<F>,
+    reference: Array2<F>,
+    moving: Array2<F>,
+    displacement: Array3<F>,
+}
+
+type FlowOf<F> = fn(ArrayView2<'_, F>, ArrayView2<'_, F>) -> Result<Flow<F>>;
+
+impl<F: Real> Dense<F> {
+    fn new(input: &Input, flow: FlowOf<F>) -> Result<Self> {
+        let (reference, moving) = (input.image("reference")?, input.image("moving")?);
+        Ok(Self { flow, reference, moving, displacement: Array3::zeros((0, 0, 0)) })
+    }
+}
+
+impl<F: Real> Job for Dense<F> {
+    fn run(&mut self) -> Result<()> {
+        self.displacement = (self.flow)(self.reference.view(), self.moving.view())?.displacement;
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(self.displacement.mapv(Real::f64).into_dyn())
+    }
+}
+
+/// Forward and inverse, both unnormalised.
+struct Transform<F: Real> {
+    plan: RealFft2<F>,
+    scratch: RealFft2Scratch<F>,
+    image: Array2<F>,
+    spectrum: Vec<Complex<F>>,
+    back: Array2<F>,
+}
+
+impl<F: Real> Transform<F> {
+    fn new(input: &Input) -> Result<Self> {
+        let image = input.image::<F>("image")?;
+        let plan = RealFft2::new(image.dim())?;
+        let (scratch, spectrum) = (plan.scratch(), plan.spectrum());
+        Ok(Self { plan, scratch, spectrum, back: Array2::zeros(image.dim()), image })
+    }
+}
+
+impl<F: Real> Job for Transform<F> {
+    fn run(&mut self) -> Result<()> {
+        self.plan.forward(self.image.view(), &mut self.spectrum, &mut self.scratch)?;
+        Ok(self.plan.inverse(&mut self.spectrum, self.back.view_mut(), &mut self.scratch)?)
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        self.run()?;
+        // The inverse used the spectrum up.
+        self.plan.forward(self.image.view(), &mut self.spectrum, &mut self.scratch)?;
+        let (h, _) = self.image.dim();
+        let n_kx = self.plan.n_kx();
+        let in_rows = (0..h).flat_map(|y| (0..n_kx).map(move |kx| kx * h + y));
+        let spectrum = in_rows.map(|k| self.spectrum[k]).flat_map(|z| [z.re.f64(), z.im.f64()]);
+        let scale = 1.0 / self.image.len() as f64;
+        let round_trip = self.back.iter().map(|v| scale * v.f64());
+        Ok(spectrum.chain(round_trip).collect::<Array1<f64>>().into_dyn())
+    }
+}
+
+/// Answers one request; `job` lives from one `prepare` to the next.
+fn answer(request: &Value, job: &mut Option<Box<dyn Job>>) -> Result<Value> {
+    let text = |key: &str| request[key].as_str().with_context(|| format!("{key} is not text in {request}"));
+    if text("do")? == "prepare" {
+        let input = Input(text("folder")?.into());
+        let start = Instant::now();
+        *job = Some(match text("dtype")? {
+            "f32" => workload::<f32>(text("workload")?, &input)?,
+            "f64" => workload::<f64>(text("workload")?, &input)?,
+            other => bail!("no workload computes in {other}"),
+        });
+        return Ok(json!({"seconds": start.elapsed().as_secs_f64()}));
+    }
+    let job = job.as_mut().context("nothing was prepared")?;
+    match text("do")? {
+        "run" => {
+            let repeat = request["repeat"].as_u64().context("repeat is not a number")?;
+            let start = Instant::now();
+            for _ in 0..repeat {
+                job.run()?;
+            }
+            Ok(json!({"seconds": start.elapsed().as_secs_f64()}))
+        }
+        "save" => {
+            write_npy(text("path")?, &job.result()?)?;
+            Ok(json!({}))
+        }
+        other => bail!("no command `{other}`"),
+    }
+}
+
+fn main() -> Result<()> {
+    let mut job = None;
+    for line in stdin().lock().lines() {
+        let answered = serde_json::from_str(&line?).map_err(Into::into).and_then(|r| answer(&r, &mut job));
+        println!("{}", answered.unwrap_or_else(|error| json!({"error": format!("{error:#}")})));
+    }
+    Ok(())
+}

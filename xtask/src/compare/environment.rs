@@ -1,0 +1,46 @@
+//! Virtual environments with the reference packages at fixed versions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::steps;
+
+/// The packages of one or several workloads, and the script that calls them.
+pub(crate) struct Environment {
+    pub(crate) name: &'static str,
+    pub(crate) pins: &'static [&'static str],
+    /// In `xtask/compare/`.
+    pub(crate) script: &'static str,
+}
+
+pub(crate) const ENVIRONMENTS: &[Environment] = &[Environment {
+    name: "registration",
+    pins: &["numpy==2.4.6", "scipy==1.17.1", "scikit-image==0.26.0", "image_registration==0.2.10"],
+    script: "registration.py",
+}];
+
+impl Environment {
+    /// The environment's interpreter; the environment is made anew unless it
+    /// was finished with these pins.
+    pub(crate) fn prepare(&self, folder: &Path, python: &str) -> Result<PathBuf> {
+        let home = folder.join(format!("env-{}", self.name));
+        let interpreter = home.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+        let stamp = home.join("pins.txt");
+        let pins = self.pins.join("\n");
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pins) {
+            return Ok(interpreter);
+        }
+        eprintln!("making the environment `{}`: {}", self.name, self.pins.join(", "));
+        steps::show(Command::new(python).args(["-m", "venv", "--clear"]).arg(&home))
+            .context("a virtual environment needs Python 3 with its venv module (Debian: python3-venv)")?;
+        let mut install = Command::new(&interpreter);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(self.pins);
+        steps::show(&mut install)
+            .context("the pinned packages need Python 3.11 or newer, and a network the first time")?;
+        fs::write(&stamp, pins)?;
+        Ok(interpreter)
+    }
+}

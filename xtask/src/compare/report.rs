@@ -1,0 +1,129 @@
+//! The measurements as JSON and as a Markdown page.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use serde_json::{Value, json};
+
+use super::measure::{Measurement, Spread};
+use super::workloads::{WORKLOADS, Workload};
+use crate::steps::root;
+
+pub(crate) fn json(measurements: &[Measurement], versions: &[&str]) -> Value {
+    json!({
+        "processor": processor(),
+        "n_processors": n_processors(),
+        "reference_packages": versions,
+        "cases": measurements.iter().map(case_as_json).collect::<Vec<_>>(),
+    })
+}
+
+fn case_as_json(measured: &Measurement) -> Value {
+    json!({
+        "workload": measured.workload,
+        "size": measured.size,
+        "dtype": measured.dtype,
+        "n_threads": measured.n_threads,
+        "setup_seconds": measured.setup,
+        "ours_seconds": measured.turns.ours,
+        "reference_seconds": measured.turns.reference,
+        "ratio": Spread::of(&measured.turns.ratios()).map(|ratio| json!({
+            "min": ratio.min,
+            "lower_quartile": ratio.lower,
+            "median": ratio.median,
+            "upper_quartile": ratio.upper,
+            "max": ratio.max,
+        })),
+        "agrees": measured.agrees,
+        "difference": measured.difference,
+        "error_ours": measured.error_ours,
+        "error_reference": measured.error_reference,
+    })
+}
+
+pub(crate) fn markdown(measurements: &[Measurement], versions: &[&str]) -> String {
+    let mut page = format!(
+        "# Beside the reference packages\n\n\
+         Written by `cargo xtask compare` on {} ({} processors), with {}.\n\
+         Both sides work on the same input and take turns in one run. Times are medians of one call, \
+         plans made beforehand as for a series. \
+         The ratio is that of neighbouring turns, its median and quartiles; above 1 we are faster.\n",
+        processor(),
+        n_processors(),
+        versions.join(", "),
+    );
+    for workload in WORKLOADS {
+        let rows: Vec<_> = measurements.iter().filter(|m| m.workload == workload.name).collect();
+        if !rows.is_empty() {
+            page.push_str(&section(workload, &rows));
+        }
+    }
+    page
+}
+
+fn section(workload: &Workload, rows: &[&Measurement]) -> String {
+    let Workload { title, reference, agreement, tolerance, .. } = workload;
+    let mut section = format!(
+        "\n## {title}\n\nReference: `{reference}`.\n\
+         Difference: {agreement}; up to {tolerance} passes.\n\n\
+         | size | type | threads | ours, ms | reference, ms | times faster | quartiles | difference | our error | its error |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    );
+    for row in rows {
+        let timing = match (Spread::of(&row.turns.ours), Spread::of(&row.turns.reference)) {
+            (Some(ours), Some(reference)) if row.agrees => {
+                timing_cells(&ours, &reference, &row.turns.ratios())
+            }
+            _ => "– | – | results differ | –".to_owned(),
+        };
+        let Measurement { size, dtype, n_threads, difference, .. } = row;
+        let errors = [row.error_ours, row.error_reference]
+            .map(|error| error.map_or_else(|| "–".to_owned(), |error| format!("{error:.4}")));
+        let [ours, theirs] = errors;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            section,
+            "| {size}² | {dtype} | {n_threads} | {timing} | {difference:.1e} | {ours} | {theirs} |"
+        );
+    }
+    section
+}
+
+fn timing_cells(ours: &Spread, reference: &Spread, ratios: &[f64]) -> String {
+    let [ours, reference] = [ours, reference].map(|spread| milliseconds(spread.median));
+    let ratio = Spread::of(ratios).map_or_else(
+        || "– | –".to_owned(),
+        |ratio| format!("**{:.2}** | {:.2}–{:.2}", ratio.median, ratio.lower, ratio.upper),
+    );
+    format!("{ours} | {reference} | {ratio}")
+}
+
+/// Three significant digits.
+fn milliseconds(seconds: f64) -> String {
+    let milliseconds = 1e3 * seconds;
+    match milliseconds {
+        m if m < 1.0 => format!("{m:.4}"),
+        m if m < 10.0 => format!("{m:.2}"),
+        m if m < 100.0 => format!("{m:.1}"),
+        m => format!("{m:.0}"),
+    }
+}
+
+fn processor() -> String {
+    let listing = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = listing.lines().find(|line| line.starts_with("model name"));
+    let name = name.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim().to_owned());
+    name.unwrap_or_else(|| format!("{} ({})", std::env::consts::ARCH, std::env::consts::OS))
+}
+
+fn n_processors() -> usize {
+    available_parallelism().map_or(1, Into::into)
+}
+
+/// A path as seen from the root of the workspace.
+pub(crate) fn from_root(path: &Path) -> String {
+    let root = root().canonicalize().unwrap_or_else(|_| root());
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    path.strip_prefix(root).unwrap_or(&path).display().to_string()
+}
