@@ -2,7 +2,7 @@
 //!
 //! Where the other methods of this crate give one shift per image, these give a field: how far the
 //! content at each pixel of the reference has moved. [`tvl1`] keeps edges of the motion sharp and fills
-//! in where there is no texture; [`lucas_kanade`] is several times faster, and best for smooth motion of
+//! in where there is no texture; [`lucas_kanade`] takes half the time, and is best for smooth motion of
 //! textured images.
 //!
 //! # Sign

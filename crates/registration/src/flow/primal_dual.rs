@@ -14,6 +14,9 @@ const PROJECTIONS: usize = 2;
 /// (Chambolle 2004).
 const TIME_STEP: f64 = 0.25;
 
+/// A strip has eight planes of about this size, half a megabyte in all.
+const BYTES_PER_PLANE: usize = 1 << 16;
+
 /// Constants of one iteration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step<F> {
@@ -62,8 +65,8 @@ impl<'a, F> DataRow<'a, F> {
 /// left out; so strips need no word from each other, and a strip stays in the cache for all steps.
 pub(super) fn iterate<F: Real>(nx: usize, step: Step<F>, data: &[F], state: &[F], next: &mut [F]) -> f64 {
     let (ny, row) = (state.len() / (STATE_PLANES * nx), STATE_PLANES * nx);
-    // By width alone, never by the number of threads.
-    let height = (16384 / nx).clamp(16, 64);
+    // So that a strip's planes stay in the cache; by width alone, never by the number of threads.
+    let height = (BYTES_PER_PLANE / (nx * size_of::<F>())).clamp(12, 64);
     let most = (height + 2 * PROJECTIONS).min(ny);
     let gaps: Vec<f64> = next
         .par_chunks_mut(height * row)
@@ -217,4 +220,31 @@ fn sum_of_squares<F: Real>(a: &[F], b: &[F]) -> f64 {
         }
     }
     sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_give_the_bits_of_the_whole_image() {
+        // 150 rows of 7 px: two full strips and a rest.
+        let (ny, nx) = (150, 7);
+        let noise = |seed: usize| ((seed * 7919 % 1013) as f64 / 1013.0) - 0.5;
+        let data: Vec<f64> = (0..ny * DATA_PLANES * nx).map(|i| noise(3 * i + 1)).collect();
+        let state: Vec<f64> = (0..ny * STATE_PLANES * nx).map(|i| noise(5 * i + 2)).collect();
+        let step = Step::new(0.8, 0.3);
+        let (mut in_strips, mut whole) = (vec![0.0; state.len()], vec![0.0; state.len()]);
+        let gap = iterate(nx, step, &data, &state, &mut in_strips);
+
+        let mut strip = Strip::new(ny, nx);
+        strip.load(&state);
+        strip.threshold(step.threshold, &data);
+        for _ in 0..PROJECTIONS {
+            strip.project(step.tau_by_theta);
+        }
+        let whole_gap = strip.store(0, &mut whole);
+        assert_eq!(in_strips, whole);
+        assert!((gap - whole_gap).abs() < 1e-12 * whole_gap);
+    }
 }
