@@ -157,7 +157,7 @@ impl<F: Real> OverlapProblem<'_, F> {
             if sums.count < FEWEST {
                 return None;
             }
-            let profile = Profile::of(&sums, &state, self.nuisance)?;
+            let profile = Profile::of(&sums, &state, self.nuisance, self.free())?;
             let mean = profile.chi2 / sums.terms[W];
             if let Some((before, last)) =
                 best.filter(|(_, last)| mean > last.mean * (1.0 + 1e-9) && passes > 2)
@@ -201,6 +201,12 @@ impl<F: Real> OverlapProblem<'_, F> {
             converged,
             passes,
         })
+    }
+
+    /// Axes along which there is room to move: a single row has a displacement along x only.
+    fn free(&self) -> [bool; 2] {
+        let (h, w) = self.reference.shape();
+        [h > 1 || self.moving.nrows() > 1, w > 1 || self.moving.ncols() > 1]
     }
 
     fn region(&self, shift: [f64; 2]) -> Region {
@@ -311,7 +317,7 @@ struct Profile {
 impl Profile {
     /// Solves for gain and offset from the sums about `state`, then for the step with both eliminated
     /// (Schur complement of the normal equations).
-    fn of(sums: &Sums, state: &State, nuisance: Nuisance) -> Option<Profile> {
+    fn of(sums: &Sums, state: &State, nuisance: Nuisance, free: [bool; 2]) -> Option<Profile> {
         let t = &sums.terms;
         let (w, f) = (t[W], t[F1]);
         // Centred products where an offset is fitted: what is left after removing the mean.
@@ -339,7 +345,7 @@ impl Profile {
         ];
         let pe = project(centre(t[PE], t[P1], t[E1]), pf, ef);
         let qe = project(centre(t[QE], t[Q1], t[E1]), qf, ef);
-        let inverse = invert_symmetric(slopes)?;
+        let inverse = invert_free(slopes, free)?;
         // ∂e/∂d = +gain · slope, so the step that removes e points against its slope.
         let usable_gain = if gain.abs() > 1e-6 * mm.sqrt() / ff.sqrt() { gain } else { return None };
         let mut newton = [
@@ -361,6 +367,17 @@ impl Profile {
             curvature,
             newton,
         })
+    }
+}
+
+/// [`invert_symmetric`] of the axes that are free; 0 for the others.
+pub fn invert_free(m: [[f64; 2]; 2], free: [bool; 2]) -> Option<[[f64; 2]; 2]> {
+    let single = |v: f64| (v > 0.0 && v.is_finite()).then(|| 1.0 / v);
+    match free {
+        [true, true] => invert_symmetric(m),
+        [true, false] => Some([[single(m[0][0])?, 0.0], [0.0, 0.0]]),
+        [false, true] => Some([[0.0, 0.0], [0.0, single(m[1][1])?]]),
+        [false, false] => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
-    Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, invert_symmetric,
+    Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, invert_free,
 };
 
 use crate::lags::{Lag, LagScratch, LagSearch};
@@ -125,7 +125,7 @@ impl Overlap {
 
     fn result(&self, best: &OverlapFit, second: Option<&OverlapFit>, towards: f64) -> Registration {
         let variance = best.reduced_chi2(NUISANCE);
-        let Some(inverse) = invert_symmetric(best.curvature) else {
+        let Some(inverse) = invert_free(best.curvature, [self.shape.0 > 1, self.shape.1 > 1]) else {
             return Registration::undetermined(best.count);
         };
         let mut covariance = inverse.map(|row| row.map(|v| v * variance));
@@ -158,7 +158,7 @@ fn likelihood(fit: &OverlapFit) -> f64 {
 }
 
 /// Rounds to a grid of step s and adds its variance s²/12.
-fn on_grid(shift: &mut [f64; 2], covariance: &mut [[f64; 2]; 2], step: f64) {
+pub(crate) fn on_grid(shift: &mut [f64; 2], covariance: &mut [[f64; 2]; 2], step: f64) {
     for axis in 0..2 {
         shift[axis] = (shift[axis] / step).round() * step;
         covariance[axis][axis] += step * step / 12.0;

@@ -282,16 +282,13 @@ fn whiten<F: Real>(cross: &mut [Complex<F>]) {
     let strongest = cross.iter().fold(F::zero(), |m, x| m.max(x.norm_sqr())).sqrt();
     let floor = strongest * F::epsilon() * F::of(16.0);
     for x in cross {
-        *x = *x / x.norm_sqr().sqrt().max(floor);
+        *x /= x.norm_sqr().sqrt().max(floor);
     }
 }
 
-/// No neighbour is larger, and of equal ones the first in reading order counts.
+/// No neighbour is larger.
 fn is_top<F: Real>(patch: &[[F; 3]; 3]) -> bool {
-    let v = patch[1][1];
-    let before = [patch[0][0], patch[0][1], patch[0][2], patch[1][0]];
-    let after = [patch[1][2], patch[2][0], patch[2][1], patch[2][2]];
-    before.iter().all(|&b| b < v || b == v) && after.iter().all(|&a| a <= v)
+    patch.iter().flatten().all(|&v| v <= patch[1][1])
 }
 
 fn candidate<F: Real>(lag: [isize; 2], patch: &[[F; 3]; 3], shape: [usize; 2]) -> Candidate {

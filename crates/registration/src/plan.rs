@@ -47,7 +47,7 @@ pub struct RegistrationScratch<F> {
 #[derive(Debug)]
 enum ScratchOf<F> {
     Periodic(PeriodicScratch<F>),
-    Overlap(OverlapFrameScratch<F>),
+    Overlap(Box<OverlapFrameScratch<F>>),
 }
 
 impl<F: Real> RegistrationPlan<F> {
@@ -75,7 +75,7 @@ impl<F: Real> RegistrationPlan<F> {
     pub fn scratch(&self) -> RegistrationScratch<F> {
         let method = match &self.method {
             PlanOf::Periodic(plan) => ScratchOf::Periodic(plan.scratch()),
-            PlanOf::Overlap(plan) => ScratchOf::Overlap(plan.scratch()),
+            PlanOf::Overlap(plan) => ScratchOf::Overlap(Box::new(plan.scratch())),
         };
         RegistrationScratch { shape: self.shape, method }
     }
