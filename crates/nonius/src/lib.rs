@@ -1,1 +1,52 @@
-//! TODO
+//! Where things are in images, to a small fraction of a pixel, and how sure that is.
+//!
+//! A nonius is the second scale of a caliper, by which the eye reads a tenth of a division. This is the
+//! façade of the workspace of that name: each crate as a module behind a feature of its name, all of them
+//! on by default.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`core`] | transforms, interpolation, statistics; errors, progress, sources of frames |
+//! | [`registration`] | the displacement between images, with its covariance and a status |
+//! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
+//! | [`synthetic`] | images whose displacement is known because it was put there |
+//! | [`plot`] | pictures: before and after, shifts with error bars |
+//! | [`report`] | pictures and tables as one HTML file |
+//!
+//! ```
+//! use nonius::registration::{RegistrationParams, register};
+//! use nonius::synthetic::ImagePairParams;
+//!
+//! // Two noisy images of a scene that moved by (1.25, −0.5) px.
+//! let pair = ImagePairParams::scene_c([1.25, -0.5], 0.1, 42).generate()?;
+//! let found = register(pair.reference.view(), pair.moving.view(), &RegistrationParams::default())?;
+//!
+//! for axis in 0..2 {
+//!     let error = found.shift[axis] - pair.truth.shift[axis];
+//!     assert!(error.abs() < 4.0 * found.errors()[axis] && error.abs() < 0.02);
+//! }
+//! # Ok::<(), nonius::Error>(())
+//! ```
+//!
+//! Conventions: arrays are `(y, x)`; a shift is the displacement in px of the moving image's content,
+//! `moving[r] = reference[r − shift]`, so that shifting the moving image by `−shift` lays it upon the
+//! reference.
+
+#[doc(inline)]
+pub use nonius_core as core;
+#[doc(inline)]
+#[cfg(feature = "io")]
+pub use nonius_io as io;
+#[doc(inline)]
+#[cfg(feature = "registration")]
+pub use nonius_registration as registration;
+#[doc(inline)]
+#[cfg(feature = "synthetic")]
+pub use nonius_synthetic as synthetic;
+
+#[cfg(feature = "plot")]
+pub mod plot;
+#[cfg(feature = "report")]
+pub mod report;
+
+pub use nonius_core::{Error, FrameSource, NoProgress, Progress, Real, Result};

@@ -1,0 +1,33 @@
+//! Parameters in a TOML file: one table per command.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::Usage;
+use crate::output::print;
+use crate::register::RegisterConfig;
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) register: RegisterConfig,
+}
+
+impl Config {
+    /// The parameters in `file`; the defaults without one.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self> {
+        let Some(path) = file else { return Ok(Config::default()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
+        let wrong = |e: toml::de::Error| Usage(format!("{}: {}", path.display(), e.to_string().trim_end()));
+        Ok(toml::from_str(&text).map_err(wrong)?)
+    }
+
+    /// What `--config` reads, on standard output.
+    pub(crate) fn print(&self) -> Result<()> {
+        print(&toml::to_string(self)?)
+    }
+}

@@ -1,0 +1,110 @@
+//! `nonius demo`: images whose truth is known, as real files, through the commands that a user types.
+
+mod registration;
+mod scenes;
+mod section;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use nonius::report::Report;
+use serde::Serialize;
+
+pub(crate) use section::Section;
+
+use crate::Usage;
+use crate::output::{Table, print, print_json, sigma};
+use crate::session::Session;
+
+const EXAMPLES: &str = "\
+Examples:
+  nonius demo                   writes the folder nonius-demo; look at its report.html
+  nonius demo --out trial       another folder
+  nonius demo --json | jq '.sections[] | [.name, .rms_error]'";
+
+/// Make images with known shifts, register them, and show true and found side by side
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DemoArgs {}
+
+/// One question that the demo answers, with the sections that it makes.
+type Part = fn(&Session, &std::path::Path) -> Result<Vec<Section>>;
+
+/// In the order in which they are shown.
+const PARTS: &[Part] = &[registration::run];
+
+/// The JSON object.
+#[derive(Debug, Serialize)]
+struct Demo {
+    sections: Vec<Section>,
+    report: PathBuf,
+}
+
+pub(crate) fn run(session: &Session, _args: DemoArgs) -> Result<()> {
+    if session.print_config {
+        return Err(Usage("demo has no parameters to print".into()).into());
+    }
+    let folder = session.out.clone().unwrap_or_else(|| "nonius-demo".into());
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
+
+    let mut sections = Vec::new();
+    for part in PARTS {
+        sections.extend(part(session, &folder)?);
+    }
+    session.check_cancelled()?;
+    let report = folder.join("report.html");
+    page(&sections).write(&report)?;
+
+    let demo = Demo { sections, report };
+    if session.json {
+        return print_json(&demo);
+    }
+    for section in &demo.sections {
+        print(&format!(
+            "{}\n{}\n\n$ {}\n\n{}\n",
+            section.name,
+            section.about,
+            section.command,
+            section.table()
+        ))?;
+    }
+    print(&format!("{}\nPictures and numbers: {}\n", summary(&demo.sections), demo.report.display()))
+}
+
+/// All sections, one line each.
+fn summary(sections: &[Section]) -> Table {
+    let mut table = Table::new(&["images", "n", "rms error / px", "mean ± / px", "within ±"]);
+    for s in sections {
+        table.row(vec![
+            s.name.clone(),
+            s.truth.len().to_string(),
+            sigma(s.rms_error),
+            sigma(s.mean_sigma),
+            format!("{:.0} %", 100.0 * s.within_sigma),
+        ]);
+    }
+    table
+}
+
+fn page(sections: &[Section]) -> Report {
+    let mut report = Report::new("nonius: true and found");
+    report.text(
+        "Images whose displacement is known were written as files and registered by the commands shown. \
+         Errors are found minus true; ± is the standard error that the program quotes, which two of three \
+         errors should not exceed. All numbers are pixels.",
+    );
+    let table = summary(sections);
+    report.table(&table.columns(), table.body());
+    for section in sections {
+        report.heading(&section.name);
+        report.text(&section.about);
+        report.code(&section.command);
+        for (picture, caption) in &section.pictures {
+            report.picture(picture, caption);
+        }
+        let table = section.table();
+        report.table(&table.columns(), table.body());
+    }
+    report
+}

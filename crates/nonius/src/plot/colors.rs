@@ -1,0 +1,127 @@
+//! Numbers to colours.
+
+use ndarray::ArrayView2;
+
+pub(crate) type Rgb = [u8; 3];
+
+/// Black text and axes, a little softer than black.
+pub(crate) const INK: Rgb = [34, 34, 34];
+/// Remarks, grids.
+pub(crate) const FAINT: Rgb = [120, 120, 120];
+pub(crate) const GRID: Rgb = [225, 225, 225];
+/// Blue and orange of Okabe and Ito's palette, distinct to every kind of colour vision.
+pub(crate) const BLUE: Rgb = [0, 114, 178];
+pub(crate) const ORANGE: Rgb = [213, 94, 0];
+/// What a missing pixel is hatched with.
+const MISSING: [Rgb; 2] = [[203, 203, 190], [232, 232, 222]];
+
+/// Blue over white to red, after ColorBrewer's RdBu.
+const DIVERGING: [Rgb; 9] = [
+    [5, 48, 97],
+    [33, 102, 172],
+    [67, 147, 195],
+    [146, 197, 222],
+    [247, 247, 247],
+    [244, 165, 130],
+    [214, 96, 77],
+    [178, 24, 43],
+    [103, 0, 31],
+];
+
+/// A colour table with the range that it spans.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum ColorScale {
+    /// Black at the first number, white at the second.
+    Gray(f64, f64),
+    /// Blue at minus this number, white at 0, red at plus.
+    Diverging(f64),
+}
+
+impl ColorScale {
+    /// Gray from the darkest to the brightest pixel, but for the most extreme half percent.
+    pub(crate) fn gray(image: ArrayView2<'_, f64>) -> Self {
+        let (low, high) = (quantile(image, 0.005, |v| v), quantile(image, 0.995, |v| v));
+        if high > low { ColorScale::Gray(low, high) } else { ColorScale::Gray(low - 0.5, low + 0.5) }
+    }
+
+    /// Symmetric about zero, up to the size that half a percent of the pixels exceeds.
+    pub(crate) fn diverging(image: ArrayView2<'_, f64>) -> Self {
+        let size = quantile(image, 0.995, f64::abs);
+        ColorScale::Diverging(if size > 0.0 { size } else { 1.0 })
+    }
+
+    /// First and last number of the range.
+    pub(crate) fn range(self) -> (f64, f64) {
+        match self {
+            ColorScale::Gray(low, high) => (low, high),
+            ColorScale::Diverging(size) => (-size, size),
+        }
+    }
+
+    /// The colour of `value`; beyond the range that of its end. `place` tells where hatches go.
+    pub(crate) fn color(self, value: f64, place: (usize, usize)) -> Rgb {
+        if !value.is_finite() {
+            return MISSING[(place.0 + place.1) / 4 % 2];
+        }
+        let (low, high) = self.range();
+        let t = ((value - low) / (high - low)).clamp(0.0, 1.0);
+        match self {
+            ColorScale::Gray(..) => [(255.0 * t).round() as u8; 3],
+            ColorScale::Diverging(_) => interpolate(&DIVERGING, t),
+        }
+    }
+}
+
+fn interpolate(table: &[Rgb], t: f64) -> Rgb {
+    let x = t * (table.len() - 1) as f64;
+    let i = (x as usize).min(table.len() - 2);
+    let part = x - i as f64;
+    let mix = |a: u8, b: u8| (a as f64 * (1.0 - part) + b as f64 * part).round() as u8;
+    std::array::from_fn(|c| mix(table[i][c], table[i + 1][c]))
+}
+
+/// The number below which this part of the finite values of `f(pixel)` lies; 0 if there is none. Of large
+/// images every so many-th pixel is looked at.
+fn quantile(image: ArrayView2<'_, f64>, part: f64, f: impl Fn(f64) -> f64) -> f64 {
+    // A prime step would miss no column; an odd one beside an even width misses none either.
+    let step = (image.len() / 500_000) | 1;
+    let mut values: Vec<f64> = image.iter().step_by(step).map(|&v| f(v)).filter(|v| v.is_finite()).collect();
+    if values.is_empty() {
+        return 0.0;
+    }
+    let k = (part * (values.len() - 1) as f64).round() as usize;
+    *values.select_nth_unstable_by(k, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    #[test]
+    fn a_hot_pixel_does_not_set_the_range() {
+        let mut image = Array2::from_shape_fn((40, 50), |(y, x)| ((y * 50 + x) % 100) as f64);
+        image[(3, 4)] = 1e9;
+        image[(5, 4)] = f64::NAN;
+        assert_eq!(ColorScale::gray(image.view()), ColorScale::Gray(0.0, 99.0));
+        image -= 60.0;
+        assert_eq!(ColorScale::diverging(image.view()), ColorScale::Diverging(60.0));
+    }
+
+    #[test]
+    fn constant_and_empty_of_numbers_have_a_range_too() {
+        let image = Array2::from_elem((3, 3), 7.0);
+        assert_eq!(ColorScale::gray(image.view()), ColorScale::Gray(6.5, 7.5));
+        let image = Array2::from_elem((3, 3), f64::NAN);
+        assert_eq!(ColorScale::diverging(image.view()), ColorScale::Diverging(1.0));
+        assert_eq!(ColorScale::Diverging(1.0).color(f64::NAN, (0, 0)), MISSING[0]);
+    }
+
+    #[test]
+    fn zero_is_white_and_ends_are_ends() {
+        let scale = ColorScale::Diverging(2.0);
+        assert_eq!(scale.color(0.0, (0, 0)), DIVERGING[4]);
+        assert_eq!(scale.color(9.0, (0, 0)), DIVERGING[8]);
+        assert_eq!(scale.color(-9.0, (0, 0)), DIVERGING[0]);
+    }
+}

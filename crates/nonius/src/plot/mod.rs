@@ -1,0 +1,28 @@
+//! Pictures that explain themselves.
+//!
+//! [`before_and_after`] shows two images, their difference, and what is left of it once the shift is
+//! undone. [`ShiftScatter`] shows shifts with their error bars, beside the truth where it is known.
+//!
+//! Images are gray; differences run from blue over white to red with zero in the middle, which holds for
+//! all common kinds of colour blindness too. Ranges are robust: a hot pixel does not set them. What is
+//! missing (NaN) is hatched. `y` points down everywhere, as in the images.
+//!
+//! ```
+//! use ndarray::Array2;
+//! let image = Array2::from_shape_fn((32, 48), |(y, x)| (y as f64 / 5.0).sin() + (x as f64 / 7.0).cos());
+//! let picture = nonius::plot::before_and_after(image.view(), image.view(), image.view(), "two images")?;
+//! assert!(picture.png().starts_with(b"\x89PNG"));
+//! # Ok::<(), nonius::Error>(())
+//! ```
+
+mod axes;
+mod canvas;
+mod colors;
+mod difference;
+mod heat;
+mod picture;
+mod shifts;
+
+pub use difference::before_and_after;
+pub use picture::Picture;
+pub use shifts::{ShiftPoint, ShiftScatter};
