@@ -10,11 +10,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2};
-use nonius::core::{NoProgress, Real, RealFft2, RealFft2Scratch};
-use nonius::io::{Selector, read_image, write_npy};
+use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, arr2};
+use nonius::core::{NoProgress, Real, RealFft2, RealFft2Scratch, Sample};
+use nonius::io::{Selector, read_array, write_npy};
 use nonius::registration::flow::{Flow, LucasKanadeParams, Tvl1Params, lucas_kanade, tvl1};
-use nonius::registration::{RegistrationParams, RegistrationPlan, RegistrationScratch};
+use nonius::registration::{
+    MaskedParams, RegistrationParams, RegistrationPlan, RegistrationScratch, SeriesParams, register_masked,
+    register_series,
+};
 use num_complex::Complex;
 use serde_json::{Value, json};
 
@@ -27,9 +30,11 @@ trait Job {
 }
 
 /// Every workload by its name in the table.
-fn workload<F: Real>(name: &str, input: &Input) -> Result<Box<dyn Job>> {
+fn workload<F: Real + Sample>(name: &str, input: &Input) -> Result<Box<dyn Job>> {
     Ok(match name {
         "register_periodic" => Box::new(Shift::<F>::new(input, RegistrationParams::periodic())?),
+        "register_masked" => Box::new(Masked::<F>::new(input)?),
+        "register_series" => Box::new(Series::<F>::new(input)?),
         "register_overlap" => Box::new(Shift::<F>::new(input, RegistrationParams::default())?),
         "flow_tvl1" => Box::new(Dense::<F>::new(input, |reference, moving| {
             Ok(tvl1(reference, moving, &Tvl1Params::default(), &NoProgress)?)
@@ -46,8 +51,16 @@ fn workload<F: Real>(name: &str, input: &Input) -> Result<Box<dyn Job>> {
 struct Input(PathBuf);
 
 impl Input {
+    fn array<F: Real>(&self, name: &str) -> Result<ArrayD<F>> {
+        Ok(read_array(Selector::file(self.0.join(name).with_extension("npy")))?)
+    }
+
     fn image<F: Real>(&self, name: &str) -> Result<Array2<F>> {
-        Ok(read_image(Selector::file(self.0.join(name).with_extension("npy")))?.pixels)
+        Ok(self.array(name)?.into_dimensionality()?)
+    }
+
+    fn mask(&self, name: &str) -> Result<Array2<bool>> {
+        Ok(self.image::<f32>(name)?.mapv(|valid| valid != 0.0))
     }
 }
 
@@ -77,6 +90,65 @@ impl<F: Real> Job for Shift<F> {
 
     fn result(&mut self) -> Result<ArrayD<f64>> {
         Ok(Array1::from_iter(self.shift).into_dyn())
+    }
+}
+
+/// The shift under two masks; there is no plan.
+struct Masked<F> {
+    reference: Array2<F>,
+    moving: Array2<F>,
+    reference_mask: Array2<bool>,
+    moving_mask: Array2<bool>,
+    shift: [f64; 2],
+}
+
+impl<F: Real> Masked<F> {
+    fn new(input: &Input) -> Result<Self> {
+        Ok(Self {
+            reference: input.image("reference")?,
+            moving: input.image("moving")?,
+            reference_mask: input.mask("reference_mask")?,
+            moving_mask: input.mask("moving_mask")?,
+            shift: [f64::NAN; 2],
+        })
+    }
+}
+
+impl<F: Real> Job for Masked<F> {
+    fn run(&mut self) -> Result<()> {
+        let masks = (Some(self.reference_mask.view()), Some(self.moving_mask.view()));
+        let (reference, moving) = (self.reference.view(), self.moving.view());
+        self.shift = register_masked(reference, moving, masks.0, masks.1, &MaskedParams::default())?.shift;
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(Array1::from_iter(self.shift).into_dyn())
+    }
+}
+
+/// Shifts of all frames against the first.
+struct Series<F> {
+    frames: Array3<F>,
+    params: SeriesParams,
+    shifts: Vec<[f64; 2]>,
+}
+
+impl<F: Real + Sample> Series<F> {
+    fn new(input: &Input) -> Result<Self> {
+        let params = SeriesParams { registration: RegistrationParams::periodic(), ..Default::default() };
+        Ok(Self { frames: input.array("frames")?.into_dimensionality()?, params, shifts: Vec::new() })
+    }
+}
+
+impl<F: Real + Sample> Job for Series<F> {
+    fn run(&mut self) -> Result<()> {
+        self.shifts = register_series::<F>(&self.frames, &self.params, &NoProgress)?.shifts;
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(arr2(&self.shifts).into_dyn())
     }
 }
 

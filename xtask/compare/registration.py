@@ -96,6 +96,31 @@ class RegisterMasked(Shift):
         return -shift
 
 
+class RegisterSeries(Shift):
+    """Shifts (frame, axis) of frames against the first, which shows the scene without noise."""
+
+    n_frames = 32
+
+    def arrays(self, size, dtype):
+        self.truth = np.random.default_rng(SEED).uniform(-4, 4, (self.n_frames, 2))
+        self.truth[0] = 0
+        # The same seed each time makes the same scene; only the displacement differs.
+        noise = np.random.default_rng(SEED + 1)
+        frames = [scene(np.random.default_rng(SEED), size, shift)[1] for shift in self.truth]
+        frames[1:] = [frame + NOISE * noise.standard_normal(frame.shape) for frame in frames[1:]]
+        self.frames = np.array(frames, dtype)
+        return {"frames": self.frames}
+
+    def run(self):
+        shifts = (
+            phase_cross_correlation(
+                self.frames[0], moving, normalization=None, upsample_factor=GRID
+            )[0]
+            for moving in self.frames
+        )
+        return -np.array(list(shifts))
+
+
 class Transform:
     """The result is the half spectrum (y, k_x), then the round trip, flat."""
 
@@ -148,6 +173,7 @@ serve(
         "register_periodic": RegisterPeriodic,
         "register_masked": RegisterMasked,
         "register_overlap": RegisterOverlap,
+        "register_series": RegisterSeries,
         "transform": Transform,
         "flow_tvl1": FlowTvl1,
         "flow_ilk": FlowIlk,

@@ -77,7 +77,7 @@ impl Measurement {
     /// For the terminal, as it comes.
     pub(crate) fn line(&self) -> String {
         let verdict = match (self.agrees, Spread::of(&self.turns.ratios())) {
-            (true, Some(ratio)) => format!("{:.2} times faster", ratio.median),
+            (true, Some(ratio)) => format!("{:.2} times as fast", ratio.median),
             _ => "DISAGREES, not timed".to_owned(),
         };
         format!("  {:<40} difference {:<8.1e} {verdict}", self.name, self.difference)

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use crate::steps::root;
 use measure::{Measurement, Turns};
+use report::Circumstances;
 use worker::{Worker, build_ours};
 use workloads::{Threads, WORKLOADS, Workload};
 
@@ -83,17 +84,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = root().join("target/compare");
     fs::create_dir_all(&folder)?;
     let folder = folder.canonicalize()?;
+    let mut circumstances = Circumstances::now();
+    if circumstances.is_busy() {
+        eprintln!(
+            "the machine is busy: times will be wider than they need be, and those of several threads wrong"
+        );
+    }
     let ours = build_ours()?;
 
     let mut measurements = Vec::new();
-    let mut versions = Vec::new();
     for environment in environment::ENVIRONMENTS {
         let chosen: Vec<_> = chosen.iter().filter(|w| w.environment == environment.name).collect();
         if chosen.is_empty() {
             continue;
         }
         let python = environment.prepare(&folder, &options.python)?;
-        versions.extend(environment.pins);
+        circumstances.add_packages(environment.pins);
         let script = root().join("xtask/compare").join(environment.script);
         let all = available_parallelism()?.get();
         for n_threads in if all == 1 { vec![1] } else { vec![1, all] } {
@@ -107,7 +113,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    write_reports(&folder, &measurements, &versions, options)
+    write_reports(&folder, &measurements, &circumstances, options)
 }
 
 fn is_chosen(workload: &Workload, options: &Options) -> bool {
@@ -170,13 +176,13 @@ fn compare(
 fn write_reports(
     folder: &Path,
     measurements: &[Measurement],
-    versions: &[&str],
+    circumstances: &Circumstances,
     options: &Options,
 ) -> Result<()> {
     let json_file = folder.join("compare.json");
     let table_file = folder.join("compare.md");
-    let table = report::markdown(measurements, versions);
-    fs::write(&json_file, format!("{:#}\n", report::json(measurements, versions)))?;
+    let table = report::markdown(measurements, circumstances);
+    fs::write(&json_file, format!("{:#}\n", report::json(measurements, circumstances)))?;
     fs::write(&table_file, &table)?;
     println!("{table}");
     let mut written: Vec<PathBuf> = vec![json_file, table_file];

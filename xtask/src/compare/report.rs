@@ -10,11 +10,52 @@ use super::measure::{Measurement, Spread};
 use super::workloads::{WORKLOADS, Workload};
 use crate::steps::root;
 
-pub(crate) fn json(measurements: &[Measurement], versions: &[&str]) -> Value {
+/// What the reader must know about the circumstances.
+pub(crate) struct Circumstances {
+    processor: String,
+    n_processors: usize,
+    /// Processes that wanted a processor during the minute before, where the system says so.
+    load: Option<f64>,
+    packages: Vec<&'static str>,
+}
+
+impl Circumstances {
+    pub(crate) fn now() -> Self {
+        let load = std::fs::read_to_string("/proc/loadavg").ok();
+        Self {
+            processor: processor(),
+            n_processors: available_parallelism().map_or(1, Into::into),
+            load: load.and_then(|averages| averages.split(' ').next()?.parse().ok()),
+            packages: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add_packages(&mut self, pins: &[&'static str]) {
+        self.packages.extend(pins);
+    }
+
+    fn sentences(&self) -> String {
+        let Self { processor, n_processors, load, packages } = self;
+        let load = load.map(|load| format!(", load {load:.1} before the start")).unwrap_or_default();
+        let busy =
+            if self.is_busy() { "**The machine was busy; measure again on a quiet one.**\n" } else { "" };
+        format!("{processor} ({n_processors} processors{load}), with {}.\n{busy}", packages.join(", "))
+    }
+
+    /// Whether others took much of the machine: libraries that start threads of
+    /// their own then wait for one another, which flatters whoever does not.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.load.is_some_and(|load| load > 0.5 * self.n_processors as f64)
+    }
+}
+
+pub(crate) fn json(measurements: &[Measurement], circumstances: &Circumstances) -> Value {
     json!({
-        "processor": processor(),
-        "n_processors": n_processors(),
-        "reference_packages": versions,
+        "processor": circumstances.processor,
+        "n_processors": circumstances.n_processors,
+        "load": circumstances.load,
+        "busy": circumstances.is_busy(),
+        "reference_packages": circumstances.packages,
         "cases": measurements.iter().map(case_as_json).collect::<Vec<_>>(),
     })
 }
@@ -42,16 +83,14 @@ fn case_as_json(measured: &Measurement) -> Value {
     })
 }
 
-pub(crate) fn markdown(measurements: &[Measurement], versions: &[&str]) -> String {
+pub(crate) fn markdown(measurements: &[Measurement], circumstances: &Circumstances) -> String {
     let mut page = format!(
         "# Beside the reference packages\n\n\
-         Written by `cargo xtask compare` on {} ({} processors), with {}.\n\
+         Written by `cargo xtask compare` on {}\
          Both sides work on the same input and take turns in one run. Times are medians of one call, \
          plans made beforehand as for a series. \
          The ratio is that of neighbouring turns, its median and quartiles; above 1 we are faster.\n",
-        processor(),
-        n_processors(),
-        versions.join(", "),
+        circumstances.sentences(),
     );
     for workload in WORKLOADS {
         let rows: Vec<_> = measurements.iter().filter(|m| m.workload == workload.name).collect();
@@ -67,7 +106,7 @@ fn section(workload: &Workload, rows: &[&Measurement]) -> String {
     let mut section = format!(
         "\n## {title}\n\nReference: `{reference}`.\n\
          Difference: {agreement}; up to {tolerance} passes.\n\n\
-         | size | type | threads | ours, ms | reference, ms | times faster | quartiles | difference | our error | its error |\n\
+         | size | type | threads | ours, ms | reference, ms | times as fast | quartiles | difference | our error | its error |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );
     for row in rows {
@@ -115,10 +154,6 @@ fn processor() -> String {
     let name = listing.lines().find(|line| line.starts_with("model name"));
     let name = name.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim().to_owned());
     name.unwrap_or_else(|| format!("{} ({})", std::env::consts::ARCH, std::env::consts::OS))
-}
-
-fn n_processors() -> usize {
-    available_parallelism().map_or(1, Into::into)
 }
 
 /// A path as seen from the root of the workspace.
