@@ -1,6 +1,7 @@
 //! What every nonius crate stands on.
 
 mod dft;
+mod downsample;
 mod error;
 mod filter;
 mod frames;
@@ -15,8 +16,10 @@ mod statistics;
 mod transform;
 mod trigonometric;
 mod window;
+mod zoom;
 
 pub use dft::{upsampled_dft, zoom_positions};
+pub use downsample::downsample;
 pub use error::{Error, Result, check_finite, check_not_empty, check_shape};
 pub use filter::{Border, gaussian_filter, gaussian_kernel, high_pass};
 pub use frames::FrameSource;
@@ -31,3 +34,4 @@ pub use statistics::RunningStatistics;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
 pub use trigonometric::{Derivatives, Maximum, TrigonometricPolynomial};
 pub use window::Window;
+pub use zoom::zoom;

@@ -1,3 +1,5 @@
 //! Integration tests of nonius-registration, one module per part.
 
 mod flow;
+mod golden;
+mod volumes;

@@ -1,0 +1,3 @@
+//! Integration tests of nonius-core, one module per kind.
+
+mod golden;
