@@ -25,7 +25,9 @@ pub use filter::{Border, gaussian_filter, gaussian_kernel, high_pass};
 pub use frames::FrameSource;
 pub use information::{cramer_rao_bound, fisher_information, invert_symmetric};
 pub use interpolation::{fourier_shift, fourier_shift_complex};
-pub use overlap::{Nuisance, OverlapFit, OverlapProblem, OverlapScratch, invert_free, trusted_places};
+pub use overlap::{
+    Nuisance, OverlapFit, OverlapProblem, OverlapScatter, OverlapScratch, invert_free, trusted_places,
+};
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use progress::{NoProgress, Progress};
 pub use scalar::{Real, Sample};

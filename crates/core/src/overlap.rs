@@ -73,6 +73,19 @@ impl OverlapFit {
     }
 }
 
+/// How the residuals of a fit scatter, for a covariance that does not believe in white noise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OverlapScatter {
+    /// `Σ_blocks s sᵀ` with `s = Σ_block w e ∇model`: the variance of the gradient of χ²/2, whatever the
+    /// correlation of the noise within a block.
+    pub gradient: [[f64; 2]; 2],
+    /// The number of independent blocks that this rests on.
+    pub effective_blocks: f64,
+    /// Part of the interpolated image's slopes along y and x that the other image shares: 1 for a
+    /// reference without noise, less where noise makes slopes of its own.
+    pub shared_slope: [f64; 2],
+}
+
 /// Weighted sums over the overlap, with `f` the shifted reference, `p`, `q` its slopes along y and x and
 /// `e` the residual for some gain and offset.
 #[derive(Debug, Clone, Copy, Default)]
@@ -98,6 +111,9 @@ const QE: usize = 11;
 const PP: usize = 12;
 const PQ: usize = 13;
 const QQ: usize = 14;
+
+/// Steps below this leave the pixels that take part as they are, px.
+const NEAR: f64 = 0.05;
 
 /// Rows and columns of the moving image that take part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,12 +158,14 @@ impl<F: Real> OverlapProblem<'_, F> {
     fn descend(&self, start: [f64; 2], scratch: &mut OverlapScratch<F>) -> Option<OverlapFit> {
         const PASSES: usize = 40;
         const FEWEST: usize = 16;
-        let small = F::epsilon().f64().sqrt().max(1e-7);
+        let finest = F::epsilon().f64().sqrt().max(1e-7);
         let mut region_shift = start;
         let mut region = self.region(start);
+        let mut settled = false;
         let mut state = State { shift: start, gain: 1.0, offset: 0.0 };
         // The first pass only fixes gain and offset.
         let mut best: Option<(State, Profile)> = None;
+        let mut last = None;
         let mut step_scale = 1.0;
         let mut converged = false;
         let mut passes = 0;
@@ -174,22 +192,23 @@ impl<F: Real> OverlapProblem<'_, F> {
             }
             let here = State { shift: state.shift, gain: profile.gain, offset: profile.offset };
             best = Some((here, Profile { mean, ..profile }));
+            last = best;
             step_scale = 1.0;
             let length = profile.newton[0].hypot(profile.newton[1]);
             state = State { shift: moved(here.shift, profile.newton, 1.0), ..here };
-            if length <= small {
+            // A thousandth of the standard error is near enough: what remains shrinks with every pass.
+            let small = (1e-3 * profile.standard_error()).clamp(finest, 1e-2);
+            if length <= small && settled {
                 converged = true;
-                let settled = self.region(state.shift);
-                if settled == region || passes > PASSES / 2 {
-                    break;
-                }
-                converged = false;
-                (region, region_shift, best) = (settled, state.shift, None);
-            } else if (0..2).any(|a| (state.shift[a] - region_shift[a]).abs() > 0.5) {
+                break;
+            }
+            let strayed = (0..2).any(|a| (state.shift[a] - region_shift[a]).abs() > 0.5);
+            if strayed || (length <= NEAR && !settled) {
+                settled = length <= NEAR;
                 (region, region_shift, best) = (self.region(state.shift), state.shift, None);
             }
         }
-        let (_, profile) = best?;
+        let (_, profile) = best.or(last)?;
         Some(OverlapFit {
             shift: state.shift,
             gain: profile.gain,
@@ -209,11 +228,76 @@ impl<F: Real> OverlapProblem<'_, F> {
         [h > 1 || self.moving.nrows() > 1, w > 1 || self.moving.ncols() > 1]
     }
 
+    /// One more pass at a fit's optimum: how its residuals scatter in blocks of `block` × `block` px.
+    pub fn scatter(&self, fit: &OverlapFit, block: usize, scratch: &mut OverlapScratch<F>) -> OverlapScatter {
+        let region = self.region(fit.shift);
+        let split = self.reference.shift(fit.shift);
+        let (gain, offset) = (F::of(fit.gain), F::of(fit.offset));
+        let columns = region.columns.clone();
+        let per_row = columns.len().div_ceil(block.max(1));
+        let mut blocks = vec![[0.0; 4]; per_row];
+        let mut totals = Scatter::default();
+        let mut rows: [Vec<F>; 2] = [Vec::new(), Vec::new()];
+        // Enough blocks are enough: of a large frame every so many rows of blocks are looked at.
+        let block_rows = region.rows.len().div_ceil(block);
+        let every = (per_row * block_rows).div_ceil(BLOCKS).min(block_rows.div_ceil(8)).max(1);
+        totals.stands_for = block_rows as f64 / block_rows.div_ceil(every) as f64;
+        for (i, y) in region.rows.clone().enumerate() {
+            if (i / block) % every != 0 {
+                continue;
+            }
+            self.reference.shifted_row(&split, y, columns.clone(), &mut scratch.row);
+            let moving = self.moving.row(y);
+            self.weigh(y, columns.clone(), fit.shift, &mut scratch.weights);
+            let row = &scratch.row;
+            for (x, &w) in scratch.weights.iter().enumerate() {
+                let e = (w * (moving[columns.start + x] - gain * row.value[x] - offset)).f64();
+                let (p, q, w) = (row.slope_y[x].f64(), row.slope_x[x].f64(), w.f64());
+                let sums = &mut blocks[x / block];
+                sums[0] += e * p;
+                sums[1] += e * q;
+                sums[2] += w * p * p;
+                sums[3] += w * q * q;
+            }
+            let shared = &mut totals.shared;
+            for x in 1..columns.len().saturating_sub(1) {
+                if scratch.weights[x - 1] > F::zero() && scratch.weights[x + 1] > F::zero() {
+                    let at = columns.start + x;
+                    let here = (row.value[x + 1] - row.value[x - 1]).f64();
+                    shared[1][0] += here * (moving[at + 1] - moving[at - 1]).f64();
+                    shared[1][1] += here * here;
+                }
+            }
+            if i % block >= 2 && self.weights.is_none() && self.trusted.is_none() {
+                let above = self.moving.row(y - 2);
+                for x in 0..columns.len() {
+                    let here = (row.value[x] - rows[0][x]).f64();
+                    shared[0][0] += here * (moving[columns.start + x] - above[columns.start + x]).f64();
+                    shared[0][1] += here * here;
+                }
+            }
+            rows.swap(0, 1);
+            rows[1].clear();
+            rows[1].extend_from_slice(&row.value);
+            if (i + 1) % block == 0 || i + 1 == region.rows.len() {
+                totals.take(&mut blocks);
+            }
+        }
+        totals.finish(fit.gain)
+    }
+
     fn region(&self, shift: [f64; 2]) -> Region {
         let (h, w) = self.reference.shape();
+        let range = |n, n_moving, d: f64| {
+            // A hair outside the frame its continuation is as good as inside; a displacement that is
+            // whole but for rounding keeps its pixels.
+            let first = overlap_range(n, n_moving, d - NEAR).start;
+            let end = overlap_range(n, n_moving, d + NEAR).end;
+            first.min(end)..end
+        };
         Region {
-            rows: overlap_range(h, self.moving.nrows(), shift[0]),
-            columns: overlap_range(w, self.moving.ncols(), shift[1]),
+            rows: range(h, self.moving.nrows(), shift[0]),
+            columns: range(w, self.moving.ncols(), shift[1]),
         }
     }
 
@@ -293,6 +377,54 @@ pub fn trusted_places(valid: ArrayView2<'_, bool>, reach: usize) -> Array2<bool>
     }
     out
 }
+
+/// Running totals of [`OverlapProblem::scatter`].
+#[derive(Debug, Default)]
+struct Scatter {
+    /// Rows of blocks that each one looked at stands for.
+    stands_for: f64,
+    gradient: [f64; 3],
+    /// Sums of the blocks' expected scatter along y and x, and of its square.
+    expected: [f64; 2],
+    squares: [f64; 2],
+    /// Along y and x: products of slopes of both images, squares of the interpolated one's.
+    shared: [[f64; 2]; 2],
+}
+
+impl Scatter {
+    fn take(&mut self, blocks: &mut [[f64; 4]]) {
+        for [p, q, pp, qq] in blocks.iter_mut().map(std::mem::take) {
+            self.gradient[0] += p * p;
+            self.gradient[1] += p * q;
+            self.gradient[2] += q * q;
+            for (axis, v) in [pp, qq].into_iter().enumerate() {
+                self.expected[axis] += v;
+                self.squares[axis] += v * v;
+            }
+        }
+    }
+
+    fn finish(self, gain: f64) -> OverlapScatter {
+        let [yy, yx, xx] = self.gradient.map(|v| gain * gain * v * self.stands_for);
+        let effective = |axis: usize| self.expected[axis].powi(2) / self.squares[axis].max(f64::MIN_POSITIVE);
+        let share = |axis: usize| {
+            let [both, own] = self.shared[axis];
+            if own > 0.0 { both / (gain * own) } else { f64::NAN }
+        };
+        let (y, x) = (share(0), share(1));
+        // Masks leave the share along x to stand for both.
+        let shared_slope = [if y.is_nan() { x } else { y }, if x.is_nan() { y } else { x }];
+        let effective_blocks = [0, 1]
+            .into_iter()
+            .filter(|&a| self.expected[a] > 0.0)
+            .map(effective)
+            .fold(f64::INFINITY, f64::min);
+        OverlapScatter { gradient: [[yy, yx], [yx, xx]], effective_blocks, shared_slope }
+    }
+}
+
+/// Blocks that [`OverlapProblem::scatter`] looks at, about.
+const BLOCKS: usize = 1024;
 
 #[derive(Debug, Clone, Copy)]
 struct State {
@@ -381,6 +513,15 @@ pub fn invert_free(m: [[f64; 2]; 2], free: [bool; 2]) -> Option<[[f64; 2]; 2]> {
     }
 }
 
+impl Profile {
+    /// The larger standard error of the displacement, px, if residuals are white noise.
+    fn standard_error(&self) -> f64 {
+        let freedom = (self.count as f64 - 4.0).max(1.0);
+        let least = self.curvature[0][0].min(self.curvature[1][1]);
+        if least > 0.0 { (self.chi2 / freedom / least).sqrt() } else { 0.0 }
+    }
+}
+
 fn moved(from: [f64; 2], step: [f64; 2], scale: f64) -> [f64; 2] {
     [from[0] + scale * step[0], from[1] + scale * step[1]]
 }
@@ -457,7 +598,7 @@ mod tests {
             assert!((fit.shift[a] - d[a]).abs() < 1e-4, "{fit:?}");
         }
         assert!((fit.gain - gain).abs() < 1e-3 && (fit.offset - offset).abs() < 1e-3);
-        assert_eq!(fit.count, 54 * 60);
+        assert_eq!(fit.count, 54 * 60, "rows 6 to 59 and columns 0 to 59");
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl LagSearch {
         let [limit_y, limit_x] = self.limit;
         let (reference, moving, scores) = (&scratch.reference, &scratch.moving, &mut scratch.scores);
         let mut sums = OverlapSums::new(reference, moving);
+        let mut best = 0.0_f32;
         // Rows arrive as displacements 0, 1, …, then −…, −1.
         self.fft.inverse_rows(f, &mut scratch.fft, |y, row| {
             let dy = if y <= limit_y { y as isize } else { y as isize - h2 as isize };
@@ -113,10 +114,12 @@ impl LagSearch {
             sums.move_to(dy);
             let out = scores.row_mut((dy + limit_y as isize) as usize);
             let out = out.into_slice().expect("scores in C order");
+            let (negative, positive) = out.split_at_mut(limit_x);
+            sums.correlations(0, &row[..=limit_x], self.fewest, positive);
+            sums.correlations(-(limit_x as isize), &row[w2 - limit_x..], self.fewest, negative);
             for (i, score) in out.iter_mut().enumerate() {
-                let dx = i as isize - limit_x as isize;
-                let product = row[dx.rem_euclid(w2 as isize) as usize];
-                *score = sums.score(dx, product, self.fewest);
+                *score = sums.score(i as isize - limit_x as isize, *score, 0.5 * best);
+                best = best.max(*score);
             }
         })?;
         Ok(self.stand_out(&scratch.scores, most))
@@ -213,30 +216,40 @@ impl<'a> OverlapSums<'a> {
         }
     }
 
-    /// `−n ln(1 − ρ²)` at displacement `dx` for the sum of products `product`; 0 for ρ ≤ 0.
-    fn score(&self, dx: isize, product: f32, fewest: f64) -> f32 {
-        let (w1, w2) = (self.reference.ncols() as isize, self.moving.ncols() as isize);
-        let moving = dx.max(0)..(w1 + dx).min(w2);
-        if moving.is_empty() {
+    /// Squared correlation coefficients at displacements `first`, `first + 1`, … (all of one sign) for the
+    /// sums of products in `products`: 0 for ρ ≤ 0, [`NOT_ALLOWED`] where fewer than `fewest` pixels overlap.
+    fn correlations(&self, first: isize, products: &[f32], fewest: f64, out: &mut [f32]) {
+        let w = self.moving.ncols();
+        let rows = self.rows[0].len() as f64;
+        let last = first + products.len() as isize;
+        // The overlap is columns dx.. of one image and ..w − |dx| of the other.
+        let (ahead, behind, from) =
+            if first >= 0 { (1, 0, first as usize) } else { (0, 1, (1 - last) as usize) };
+        let n = products.len();
+        let [tail, tail2] = [0, 1].map(|order| &self.running[ahead][order]);
+        let [head, head2] = [0, 1].map(|order| &self.running[behind][order]);
+        let (all, all2) = (tail[w], tail2[w]);
+        for i in 0..n {
+            let away = if first >= 0 { from + i } else { from + n - 1 - i };
+            let count = (w - away) as f64 * rows;
+            let (s1, q1) = (head[w - away], head2[w - away]);
+            let (s2, q2) = (all - tail[away], all2 - tail2[away]);
+            let covariance = products[i] as f64 - s1 * s2 / count;
+            let (v1, v2) = (q1 - s1 * s1 / count, q2 - s2 * s2 / count);
+            let structured = covariance > 0.0 && v1 > 1e-5 * q1 && v2 > 1e-5 * q2;
+            let rho2 = if structured { (covariance * covariance / (v1 * v2)).min(1.0 - 1e-6) } else { 0.0 };
+            out[i] = if count >= fewest && count >= 4.0 { rho2 as f32 } else { NOT_ALLOWED };
+        }
+    }
+
+    /// `−n ln(1 − ρ²)` at displacement `dx`; 0 where that is certainly below `least`.
+    fn score(&self, dx: isize, rho2: f32, least: f32) -> f32 {
+        if rho2 == NOT_ALLOWED {
             return NOT_ALLOWED;
         }
-        let n = (moving.end - moving.start) as f64 * self.rows[0].len() as f64;
-        if n < fewest || n < 4.0 {
-            return NOT_ALLOWED;
-        }
-        let over = |which: usize, order: usize, from: isize, to: isize| {
-            let running = &self.running[which][order];
-            running[to as usize] - running[from as usize]
-        };
-        let [s1, q1] = [0, 1].map(|order| over(0, order, moving.start - dx, moving.end - dx));
-        let [s2, q2] = [0, 1].map(|order| over(1, order, moving.start, moving.end));
-        let covariance = product as f64 - s1 * s2 / n;
-        let (v1, v2) = (q1 - s1 * s1 / n, q2 - s2 * s2 / n);
-        if covariance <= 0.0 || v1 <= 1e-5 * q1 || v2 <= 1e-5 * q2 {
-            return 0.0;
-        }
-        let rho2 = (covariance * covariance / (v1 * v2)).min(1.0 - 1e-6);
-        (n as f32) * -((1.0 - rho2) as f32).ln()
+        let n = (self.moving.ncols() - dx.unsigned_abs()) as f32 * self.rows[0].len() as f32;
+        // −ln(1 − x) ≤ x/(1 − x)
+        if n * rho2 < least * (1.0 - rho2) { 0.0 } else { n * -(1.0 - rho2).ln() }
     }
 }
 

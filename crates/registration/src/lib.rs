@@ -1,5 +1,6 @@
 //! Where one image lies against another, to a small fraction of a pixel, and how sure that is.
 
+mod coherent;
 mod correlate;
 mod cross_nd;
 mod element;

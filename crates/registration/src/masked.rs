@@ -181,6 +181,17 @@ impl<F: Real> MaskedImage<F> {
     }
 }
 
+impl<F: Real> MaskedImage<F> {
+    fn single(&self) -> MaskedImage<f32> {
+        MaskedImage {
+            image: self.image.mapv(|v| v.f64() as f32),
+            mask: self.mask.clone(),
+            valid: self.valid,
+            constant: self.constant,
+        }
+    }
+}
+
 /// Correlation coefficients for every overlap, however small.
 fn correlate<F: Real>(fixed: &MaskedImage<F>, other: &MaskedImage<F>) -> Result<MaskedCorrelation<F>> {
     let (h1, w1) = fixed.image.dim();
@@ -194,13 +205,12 @@ fn correlate<F: Real>(fixed: &MaskedImage<F>, other: &MaskedImage<F>) -> Result<
         let fill = |y: usize, row: &mut [F]| {
             row.fill(F::zero());
             if y < rows {
-                for x in 0..columns {
-                    row[x] = match power {
-                        0 if part.mask[[y, x]] => F::one(),
-                        0 => F::zero(),
-                        1 => part.image[[y, x]],
-                        _ => part.image[[y, x]] * part.image[[y, x]],
-                    };
+                let pixels = part.image.row(y);
+                let row = row[..columns].iter_mut();
+                match power {
+                    0 => row.zip(part.mask.row(y)).for_each(|(r, &ok)| *r = F::of(f64::from(u8::from(ok)))),
+                    1 => row.zip(pixels).for_each(|(r, &v)| *r = v),
+                    _ => row.zip(pixels).for_each(|(r, &v)| *r = v * v),
                 }
             }
         };
@@ -221,9 +231,10 @@ fn correlate<F: Real>(fixed: &MaskedImage<F>, other: &MaskedImage<F>) -> Result<
         fft.inverse_rows(&mut product, &mut scratch, |y, row| {
             let i = (y + h1 - 1) % hp;
             if i < h {
-                for (j, o) in out.row_mut(i).iter_mut().enumerate() {
-                    *o = row[(j + wp - (w1 - 1)) % wp];
-                }
+                let out = out.row_mut(i).into_slice().expect("a map in C order");
+                let (negative, others) = out.split_at_mut(w1 - 1);
+                negative.copy_from_slice(&row[wp - (w1 - 1)..]);
+                others.copy_from_slice(&row[..w2]);
             }
         })?;
         Ok(out)
@@ -293,7 +304,8 @@ pub fn register_masked<F: Real>(
     if fixed.constant || other.constant {
         return Ok(Registration::undetermined(0));
     }
-    let mut correlation = correlate(&fixed, &other)?;
+    // Single precision finds the pixel.
+    let mut correlation = correlate(&fixed.single(), &other.single())?;
     let best_of_all = correlation.best_likelihood();
     correlation.limit(params.overlap_ratio);
     let peaks = stand_out(&correlation);
@@ -352,7 +364,7 @@ fn likelihood(rho: f64, n: f64) -> f64 {
 fn refine<F: Real>(
     fixed: &MaskedImage<F>,
     other: &MaskedImage<F>,
-    correlation: &MaskedCorrelation<F>,
+    correlation: &MaskedCorrelation<f32>,
     peak: Peak,
     params: &MaskedParams,
 ) -> Result<Registration> {
@@ -408,13 +420,12 @@ fn least_squares<F: Real>(
         let towards = if swapped { -1.0 } else { 1.0 };
         let fit = problem.fit(start.map(|d| towards * d), &mut OverlapScratch::default())?;
         let near = |fit: &OverlapFit| (0..2).all(|a| (towards * fit.shift[a] - start[a]).abs() < 2.0);
-        if let Some(fit) = fit.filter(near)
-            && let Some(inverse) = invert_symmetric(fit.curvature)
-        {
-            let variance = fit.reduced_chi2(NUISANCE);
+        if let Some(fit) = fit.filter(near) {
+            let covariance =
+                crate::overlap::covariance(&problem, &fit, &mut OverlapScratch::default()).matrix;
             return Ok(Some(Registration {
                 shift: fit.shift.map(|d| towards * d),
-                covariance: inverse.map(|row| row.map(|v| v * variance)),
+                covariance,
                 score: peak.value.max(fit.correlation),
                 overlap: fit.count,
                 status: if fit.converged { Status::Converged } else { Status::Ambiguous },
@@ -425,8 +436,9 @@ fn least_squares<F: Real>(
     Ok(None)
 }
 
-/// The correlation map's own maximum, where nothing can be interpolated.
-fn taylor<F: Real>(correlation: &MaskedCorrelation<F>, peak: Peak) -> Registration {
+/// The correlation map's own maximum, where nothing can be interpolated. With n pixels χ² is about
+/// n (1 − ρ)/(1 − ρ_max) times 2, which gives the covariance from the map's curvature.
+fn taylor(correlation: &MaskedCorrelation<f32>, peak: Peak) -> Registration {
     let (y, x) = peak.index;
     let (h, w) = correlation.map.dim();
     let n = correlation.overlap[[y, x]].f64();
@@ -439,8 +451,18 @@ fn taylor<F: Real>(correlation: &MaskedCorrelation<F>, peak: Peak) -> Registrati
         runner_up: None,
     };
     if (1..h - 1).contains(&y) && (1..w - 1).contains(&x) {
-        let patch: [[F; 3]; 3] =
+        let patch: [[f32; 3]; 3] =
             std::array::from_fn(|i| std::array::from_fn(|j| correlation.map[[y + i - 1, x + j - 1]]));
+        let f = patch.map(|row| row.map(f64::from));
+        let mixed = 0.25 * (f[2][2] + f[0][0] - f[2][0] - f[0][2]);
+        let curvature = [
+            [2.0 * f[1][1] - f[0][1] - f[2][1], -mixed],
+            [-mixed, 2.0 * f[1][1] - f[1][0] - f[1][2]],
+        ];
+        if let Some(inverse) = invert_symmetric(curvature) {
+            let noise = (1.0 - peak.value).max(f64::EPSILON) / n.max(1.0);
+            result.covariance = inverse.map(|row| row.map(|v| v * noise));
+        }
         if let Some(offset) = taylor_peak(&patch).filter(|o| o.iter().all(|v| v.abs() <= 1.0)) {
             result.shift = [result.shift[0] + offset[0], result.shift[1] + offset[1]];
             result.status = Status::Converged;

@@ -5,6 +5,7 @@ use nonius_core::{
     Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, invert_free,
 };
 
+use crate::coherent::{coherent_images, sandwich};
 use crate::lags::{Lag, LagScratch, LagSearch};
 use crate::moments::Moments;
 use crate::params::{Refinement, RegistrationParams};
@@ -29,6 +30,9 @@ pub(crate) struct OverlapFrameScratch<F> {
 
 /// Displacements that are refined and compared, at most.
 const CANDIDATES: usize = 3;
+
+/// Where noise makes more than a tenth of the interpolated image's slopes, filtering both images pays.
+const NOISY_REFERENCE: f64 = 0.9;
 
 /// What is fitted beside the displacement.
 const NUISANCE: Nuisance = Nuisance { gain: true, offset: true };
@@ -73,30 +77,49 @@ impl Overlap {
     }
 
     fn refine<F: Real>(&self, lags: &[Lag], scratch: &mut OverlapFrameScratch<F>) -> Result<Registration> {
-        let [reference, moving] = &scratch.images;
+        let OverlapFrameScratch { images: [reference, moving], fit, .. } = scratch;
         // The quieter image is interpolated; swapping the images then only changes the sign.
         let swapped = roughness(moving) < roughness(reference);
-        let (still, other) = if swapped { (moving, reference) } else { (reference, moving) };
-        let spline = SplineImage::new(still.view(), self.params.degree)?;
-        let problem = OverlapProblem {
-            reference: &spline,
-            moving: other.view(),
-            weights: None,
-            trusted: None,
-            nuisance: NUISANCE,
-        };
+        let (still, other) = if swapped { (&*moving, &*reference) } else { (&*reference, &*moving) };
         let towards = if swapped { -1.0 } else { 1.0 };
-        let mut fits: Vec<OverlapFit> = Vec::new();
-        for candidate in lags {
-            // A poorer whole-pixel score may still win below the pixel, but not from far below.
-            if fits
-                .first()
-                .is_some_and(|best| likelihood(best) > 2.0 * candidate.score as f64 + self.params.ambiguity)
+        let starts: Vec<_> =
+            lags.iter().map(|l| (l.lag.map(|d| towards * d as f64), 2.0 * l.score as f64)).collect();
+        let spline = SplineImage::new(still.view(), self.params.degree)?;
+        let problem = pair_of(&spline, other);
+        let fits = self.fits(&problem, &starts, fit)?;
+        let Some(best) = fits.first() else { return Ok(self.at_whole_pixel(lags[0])) };
+        let mut best = *best;
+        let mut covariance = covariance(&problem, &best, fit);
+        if covariance.shared_slope < NOISY_REFERENCE
+            && let Some([still, other]) = coherent_images([still, other], best.shift)?
+        {
+            // Both are noisy: compare what they have in common.
+            let spline = SplineImage::new(still.view(), self.params.degree)?;
+            let problem = pair_of(&spline, &other);
+            if let Some(again) = problem.fit(best.shift, fit)?
+                && (0..2).all(|a| (again.shift[a] - best.shift[a]).abs() < 2.0)
             {
+                covariance = self::covariance(&problem, &again, fit);
+                best = OverlapFit { correlation: best.correlation, ..again };
+            }
+        }
+        Ok(self.result(&best, covariance.matrix, fits.get(1).map(|second| (fits[0], *second)), towards))
+    }
+
+    /// Fits from each start (with its whole-pixel score) that may still win, best first.
+    fn fits<F: Real>(
+        &self,
+        problem: &OverlapProblem<'_, F>,
+        starts: &[([f64; 2], f64)],
+        scratch: &mut OverlapScratch<F>,
+    ) -> Result<Vec<OverlapFit>> {
+        let mut fits: Vec<OverlapFit> = Vec::new();
+        for &(start, score) in starts {
+            // A poorer whole-pixel score may still win below the pixel, but not from far below.
+            if fits.first().is_some_and(|best| likelihood(best) > score + self.params.ambiguity) {
                 continue;
             }
-            let start = candidate.lag.map(|d| towards * d as f64);
-            if let Some(fit) = problem.fit(start, &mut scratch.fit)?
+            if let Some(fit) = problem.fit(start, scratch)?
                 && fits.iter().all(|f| (0..2).any(|a| (f.shift[a] - fit.shift[a]).abs() > 0.5))
                 && fit.correlation > 0.0
                 && self.within_limits(fit.shift)
@@ -105,8 +128,7 @@ impl Overlap {
                 fits.insert(at, fit);
             }
         }
-        let Some(best) = fits.first() else { return Ok(self.at_whole_pixel(lags[0])) };
-        Ok(self.result(best, fits.get(1), towards))
+        Ok(fits)
     }
 
     fn within_limits(&self, shift: [f64; 2]) -> bool {
@@ -123,25 +145,32 @@ impl Overlap {
         result
     }
 
-    fn result(&self, best: &OverlapFit, second: Option<&OverlapFit>, towards: f64) -> Registration {
-        let variance = best.reduced_chi2(NUISANCE);
-        let Some(inverse) = invert_free(best.curvature, [self.shape.0 > 1, self.shape.1 > 1]) else {
+    fn result(
+        &self,
+        best: &OverlapFit,
+        mut covariance: [[f64; 2]; 2],
+        rivals: Option<(OverlapFit, OverlapFit)>,
+        towards: f64,
+    ) -> Registration {
+        if covariance[0][0].is_nan() {
             return Registration::undetermined(best.count);
-        };
-        let mut covariance = inverse.map(|row| row.map(|v| v * variance));
+        }
         let mut shift = best.shift.map(|d| towards * d);
         match self.params.refinement {
             Refinement::Continuous => {}
             Refinement::Upsampled { factor } => on_grid(&mut shift, &mut covariance, 1.0 / factor),
             Refinement::WholePixel => on_grid(&mut shift, &mut covariance, 1.0),
         }
-        let runner_up = second
-            .map(|other| RunnerUp {
+        let runner_up = rivals
+            .map(|(best, other)| RunnerUp {
                 shift: other.shift.map(|d| towards * d),
-                delta_chi2: likelihood(best) - likelihood(other),
+                delta_chi2: likelihood(&best) - likelihood(&other),
             })
             .filter(|other| other.delta_chi2 < self.params.ambiguity);
-        let at_limit = (0..2).any(|a| best.shift[a].abs() > self.search.limit()[a] as f64 - 0.5);
+        let at_limit = (0..2).any(|a| {
+            let limit = self.search.limit()[a] as f64;
+            limit > 0.0 && best.shift[a].abs() > limit - 0.5
+        });
         let status = match () {
             _ if at_limit => Status::AtSearchLimit,
             _ if runner_up.is_some() || !best.converged => Status::Ambiguous,
@@ -149,6 +178,64 @@ impl Overlap {
         };
         Registration { shift, covariance, score: best.correlation, overlap: best.count, status, runner_up }
     }
+}
+
+fn pair_of<'a, F: Real>(still: &'a SplineImage<F>, other: &'a Array2<F>) -> OverlapProblem<'a, F> {
+    OverlapProblem {
+        reference: still,
+        moving: other.view(),
+        weights: None,
+        trusted: None,
+        nuisance: NUISANCE,
+    }
+}
+
+/// Covariance of a fit, and what it says about the interpolated image.
+pub(crate) struct FitCovariance {
+    /// `(y, x)` px²; NaN if the fit fixes no displacement.
+    pub(crate) matrix: [[f64; 2]; 2],
+    /// Part of the interpolated image's slopes that is the scene's, the lesser of both axes.
+    pub(crate) shared_slope: f64,
+}
+
+/// Side of the blocks within which noise may be correlated.
+const BLOCK: usize = 8;
+
+/// `H⁻¹ M H⁻¹`, where H is the curvature that both images share and M the scatter of the gradient:
+/// the residuals' variance times the curvature if they are as white as they look, else what blocks of
+/// 8 × 8 pixels show.
+pub(crate) fn covariance<F: Real>(
+    problem: &OverlapProblem<'_, F>,
+    fit: &OverlapFit,
+    scratch: &mut OverlapScratch<F>,
+) -> FitCovariance {
+    let (h, w) = problem.reference.shape();
+    let free = [h > 1 || problem.moving.nrows() > 1, w > 1 || problem.moving.ncols() > 1];
+    let scatter = problem.scatter(fit, BLOCK, scratch);
+    let share = scatter.shared_slope.map(|s| if s.is_finite() { s.clamp(0.05, 1.0) } else { 1.0 });
+    let shared_slope = (0..2).filter(|&a| free[a]).map(|a| share[a]).fold(1.0, f64::min);
+    let nan = FitCovariance { matrix: [[f64::NAN; 2]; 2], shared_slope };
+    let shared: [[f64; 2]; 2] =
+        std::array::from_fn(|i| std::array::from_fn(|j| fit.curvature[i][j] * (share[i] * share[j]).sqrt()));
+    let (Some(inverse), Some(whole)) = (invert_free(shared, free), invert_free(fit.curvature, free)) else {
+        return nan;
+    };
+    let variance = fit.reduced_chi2(problem.nuisance);
+    if variance.is_nan() {
+        return nan;
+    }
+    let white = fit.curvature.map(|row| row.map(|v| v * variance));
+    let axes = free.iter().filter(|f| **f).count() as f64;
+    let trace: f64 = (0..2)
+        .flat_map(|i| (0..2).map(move |j| (i, j)))
+        .map(|(i, j)| whole[i][j] * scatter.gradient[j][i])
+        .sum();
+    let excess = trace / (axes * variance);
+    // The excess is a mean of squares over blocks and axes.
+    let spread = (2.0 / (axes * scatter.effective_blocks).max(1.0)).sqrt();
+    let correlated = variance > 0.0 && (excess - 1.0).abs() > 4.0 * spread;
+    let gradient = if correlated { scatter.gradient } else { white };
+    FitCovariance { matrix: sandwich(inverse, gradient), shared_slope }
 }
 
 /// Twice the logarithm of the likelihood ratio between this displacement and none that fits.

@@ -133,13 +133,19 @@ impl<F: Real> Periodic<F> {
     fn search(&self, map: &Array2<F>, pedestal: f64) -> (f64, Vec<Candidate>) {
         let (h, w) = map.dim();
         let lag = |y: usize, x: usize| [wrapped_lag(y, h), wrapped_lag(x, w)];
-        let (mut high, mut low) = (F::neg_infinity(), F::infinity());
-        for ((y, x), &v) in map.indexed_iter() {
-            if (v > high || v < low) && self.allowed(lag(y, x)) {
-                high = high.max(v);
-                low = low.min(v);
-            }
-        }
+        let columns: Vec<usize> = (0..w).filter(|&x| self.allowed([0, wrapped_lag(x, w)])).collect();
+        let rows: Vec<(usize, F, F)> = (0..h)
+            .filter(|&y| self.allowed([wrapped_lag(y, h), 0]))
+            .map(|y| {
+                let row = map.row(y);
+                let row = row.to_slice().expect("a map in C order");
+                let (high, low) =
+                    if columns.len() == w { extremes(row.iter().copied()) } else { extremes(columns.iter().map(|&x| row[x])) };
+                (y, high, low)
+            })
+            .collect();
+        let high = rows.iter().fold(F::neg_infinity(), |m, r| m.max(r.1));
+        let low = rows.iter().fold(F::infinity(), |m, r| m.min(r.2));
         if high < low {
             return (1.0, Vec::new());
         }
@@ -148,11 +154,12 @@ impl<F: Real> Periodic<F> {
         // A peak between four pixels of a texture shows them no less than (2/π)² of its height.
         let threshold = if top > F::zero() { top * F::of(0.4) } else { top };
         let mut found: Vec<Candidate> = Vec::new();
-        for y in 0..h {
-            let row = map.row(y);
-            for x in 0..w {
-                let v = sign * row[x];
-                if v < threshold || !self.allowed(lag(y, x)) {
+        for (y, high, low) in rows {
+            if (if inverted { -low } else { high }) < threshold {
+                continue;
+            }
+            for &x in &columns {
+                if sign * map[[y, x]] < threshold {
                     continue;
                 }
                 let patch: [[F; 3]; 3] = std::array::from_fn(|i| {
@@ -220,7 +227,9 @@ impl<F: Real> Periodic<F> {
                 model = cross.model(shift, sign).weighted_like(&model);
             }
         }
-        let covariance = with_grid(cross.covariance(shift, sign, &model, coherent), self.params.refinement);
+        let top = TrigonometricPolynomial::new(&self.fft, cross.cross).evaluate(shift);
+        let curvature = top.hessian.map(|row| row.map(|v| -sign * v));
+        let covariance = with_grid(cross.covariance(shift, curvature, &model), self.params.refinement);
         let score = model.correlation;
         let chi2 = |relative: f64| (1.0 - (score * relative).powi(2)) * n as f64;
         let noise = (1.0 - score * score).max(f64::MIN_POSITIVE);
@@ -262,6 +271,13 @@ impl<F: Real> Periodic<F> {
             }
         }
     }
+}
+
+/// Largest and least value.
+fn extremes<F: Real>(values: impl Iterator<Item = F>) -> (F, F) {
+    values.fold((F::neg_infinity(), F::infinity()), |(high, low), v| {
+        (if v > high { v } else { high }, if v < low { v } else { low })
+    })
 }
 
 /// Adds the variance s²/12 of a grid of step s.

@@ -5,8 +5,10 @@
 //! frequency give the scene's spectrum, both noise levels, the coherence, and from them the weights that
 //! make best use of the images and the covariance of the displacement that was found.
 
-use nonius_core::{Real, RealFft2, frequency, invert_symmetric};
+use nonius_core::{Real, RealFft2, frequency, invert_free};
 use num_complex::Complex;
+
+use crate::coherent::sandwich;
 
 /// Rings of equal spatial frequency, one period per (longer) frame side wide.
 #[derive(Debug, Clone)]
@@ -14,7 +16,15 @@ pub(crate) struct Rings {
     /// Ring of every element of the half spectrum.
     of: Vec<u16>,
     count: usize,
+    /// Rings per cycle per pixel.
+    scale: f64,
+    /// Columns k_x that averages are taken over, and how many columns each stands for.
+    columns: Vec<(usize, f64)>,
 }
+
+/// Low columns, few and telling, are all looked at; of the others, if there are many, about this many.
+const LOW_COLUMNS: usize = 32;
+const HIGH_COLUMNS: usize = 64;
 
 impl Rings {
     pub(crate) fn new((h, w): (usize, usize)) -> Self {
@@ -30,8 +40,23 @@ impl Rings {
             }
         }
         let count = of.iter().max().map_or(0, |&r| r as usize + 1);
-        Rings { of, count }
+        Rings { of, count, scale, columns: sampled_columns(w) }
     }
+}
+
+/// Columns of the half spectrum of width `w` that stand for all, each with its multiplicity.
+fn sampled_columns(w: usize) -> Vec<(usize, f64)> {
+    let n = w / 2 + 1;
+    let low = LOW_COLUMNS.min(n);
+    let stride = ((n - low) / HIGH_COLUMNS).max(1);
+    let multiplicity = |kx: usize| if kx == 0 || 2 * kx == w { 1.0 } else { 2.0 };
+    let mut columns: Vec<_> = (0..low).map(|kx| (kx, multiplicity(kx))).collect();
+    for first in (low..n).step_by(stride) {
+        let stands_for = first..(first + stride).min(n);
+        let weight = stands_for.clone().map(multiplicity).sum();
+        columns.push(((stands_for.start + stands_for.end - 1) / 2, weight));
+    }
+    columns
 }
 
 /// Transforms of two images and their (weighted) cross-spectrum.
@@ -91,6 +116,18 @@ impl NoiseModel {
         self.noise[0] > 0.0 && self.noise[1] > 0.0 && self.scene.iter().any(|&s| s > 0.0)
     }
 
+    /// Coherence weights as a function of the frequency in cycles per pixel, largest 1, between rings
+    /// linear, beyond the last ring constant.
+    pub(crate) fn weight_at(&self, rings: &Rings) -> impl Fn(f64) -> f64 + use<> {
+        let (weights, scale) = (self.normalised_weights(), rings.scale);
+        move |frequency| {
+            let at = (frequency * scale).min((weights.len() - 1) as f64);
+            let ring = at.floor() as usize;
+            let next = (ring + 1).min(weights.len() - 1);
+            weights[ring] + (at - ring as f64) * (weights[next] - weights[ring])
+        }
+    }
+
     /// Remembers the weights that the cross-spectrum has now.
     pub(crate) fn weighted_like(mut self, applied: &NoiseModel) -> Self {
         self.weights = Some(applied.normalised_weights());
@@ -112,15 +149,12 @@ impl<F: Real> CrossSpectrum<'_, F> {
         let (mut p1, mut p2, mut cross) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
         let (mut omega2, mut members) = (vec![0.0; n], vec![0.0; n]);
         let wave_y = waves::<F>(h, shift[0]);
-        for (kx, ((f, g), rings)) in self
-            .reference
-            .chunks_exact(h)
-            .zip(self.moving.chunks_exact(h))
-            .zip(self.rings.of.chunks_exact(h))
-            .enumerate()
-        {
+        let omega2_y: Vec<f64> = (0..h).map(|ky| omega(ky, h).powi(2)).collect();
+        for &(kx, weight) in &self.rings.columns {
+            let column = kx * h..(kx + 1) * h;
+            let (f, g, rings) =
+                (&self.reference[column.clone()], &self.moving[column.clone()], &self.rings.of[column]);
             let wave_x = wave::<F>(kx, w, shift[1]);
-            let weight = self.fft.multiplicity(kx);
             let wx = omega(kx, w);
             for ky in 0..h {
                 let r = rings[ky] as usize;
@@ -128,7 +162,7 @@ impl<F: Real> CrossSpectrum<'_, F> {
                 p1[r] += weight * f[ky].norm_sqr().f64();
                 p2[r] += weight * g[ky].norm_sqr().f64();
                 cross[r] += weight * sign * turned.re.f64();
-                omega2[r] += weight * (omega(ky, h).powi(2) + wx * wx);
+                omega2[r] += weight * (omega2_y[ky] + wx * wx);
                 members[r] += weight;
             }
         }
@@ -159,93 +193,51 @@ impl<F: Real> CrossSpectrum<'_, F> {
     /// ```
     ///
     /// where X is the weighted cross-spectrum with the displacement taken out, w its weights and N₁, N₂
-    /// the noise powers. Where the imaginary parts of X, which are noise alone, scatter significantly more
-    /// or less than white noise would let them, M is scaled to what they show: noise that is
-    /// correlated between pixels does that.
-    pub(crate) fn covariance(
-        &self,
-        shift: [f64; 2],
-        sign: f64,
-        model: &NoiseModel,
-        coherent: bool,
-    ) -> [[f64; 2]; 2] {
+    /// the noise powers; `curvature` is H. Where the imaginary parts of X, which are noise alone, scatter
+    /// significantly more or less than white noise would let them, M is scaled to what they show: noise
+    /// that is correlated between pixels does that.
+    pub(crate) fn covariance(&self, shift: [f64; 2], curvature: [[f64; 2]; 2], model: &NoiseModel) -> [[f64; 2]; 2] {
         let (h, w) = self.fft.shape();
         let wave_y = waves::<F>(h, shift[0]);
+        let omega_y: Vec<f64> = (0..h).map(|ky| omega(ky, h)).collect();
         let [n1, n2] = model.noise;
-        let ring_weights = model.weights.as_ref().filter(|_| coherent);
-        let mut curvature = [0.0; 3];
         let mut scatter = [0.0; 3];
         let (mut seen, mut expected, mut expected2) = (0.0, 0.0, 0.0);
-        for (kx, column) in self.cross.chunks_exact(h).enumerate() {
+        for &(kx, multiplicity) in &self.rings.columns {
             let wave_x = wave::<F>(kx, w, shift[1]);
-            let multiplicity = self.fft.multiplicity(kx);
             let wx = omega(kx, w);
-            let at = kx * h;
-            for ky in 0..h {
-                if at + ky == 0 {
-                    continue;
-                }
-                let wy = omega(ky, h);
-                let (f, g) = (self.reference[at + ky], self.moving[at + ky]);
-                let turned = column[ky] * (wave_y[ky] * wave_x);
-                let (re, im) = (sign * turned.re.f64(), turned.im.f64());
-                let weight = if self.whitened {
-                    let modulus = (f.norm_sqr().f64() * g.norm_sqr().f64()).sqrt();
-                    if modulus > 0.0 { turned.norm_sqr().f64().sqrt() / modulus } else { 0.0 }
+            let nyquist_x = 2 * kx == w;
+            for ky in usize::from(kx == 0)..h {
+                let at = kx * h + ky;
+                let wy = omega_y[ky];
+                let (f, g) = (self.reference[at].norm_sqr().f64(), self.moving[at].norm_sqr().f64());
+                let turned = self.cross[at] * (wave_y[ky] * wave_x);
+                let weight2 = if self.whitened {
+                    if f * g > 0.0 { turned.norm_sqr().f64() / (f * g) } else { 0.0 }
                 } else {
-                    ring_weights.map_or(1.0, |w| w[self.rings.of[at + ky] as usize])
+                    model.weights.as_ref().map_or(1.0, |w| w[self.rings.of[at] as usize].powi(2))
                 };
-                let power = n2 * f.norm_sqr().f64() + n1 * g.norm_sqr().f64() - n1 * n2;
-                let noise = multiplicity * weight * weight * power;
-                let products = [wy * wy, wy * wx, wx * wx];
+                let noise = multiplicity * weight2 * (n2 * f + n1 * g - n1 * n2);
+                let omega2 = wy * wy + wx * wx;
+                scatter[0] += wy * wy * noise;
                 // A Nyquist row or column stands for both signs.
-                let mixed = if 2 * ky == h || 2 * kx == w { 0.0 } else { 1.0 };
-                for (i, product) in products.into_iter().enumerate() {
-                    let product = if i == 1 { mixed * product } else { product };
-                    curvature[i] += multiplicity * product * re;
-                    scatter[i] += product * noise;
-                }
-                let omega2 = products[0] + products[2];
-                seen += omega2 * multiplicity * 2.0 * im * im;
+                scatter[1] += if nyquist_x || 2 * ky == h { 0.0 } else { wy * wx * noise };
+                scatter[2] += wx * wx * noise;
+                seen += omega2 * multiplicity * 2.0 * turned.im.f64().powi(2);
                 expected += omega2 * noise;
                 expected2 += (omega2 * noise).powi(2);
             }
         }
-        let correction = if expected > 0.0 {
-            let ratio = seen / expected;
-            // Each conjugate pair scatters like one squared normal number.
-            let spread = (2.0 * expected2).sqrt() / expected;
-            if (ratio - 1.0).abs() > 4.0 * spread { ratio } else { 1.0 }
-        } else {
-            1.0
-        };
-        sandwich(
-            [(h, 0), (w, 2)].map(|(n, i)| if n == 1 { 0.0 } else { curvature[i] }),
-            curvature[1],
-            scatter,
-            correction,
-        )
-    }
-}
-
-/// `H⁻¹ M H⁻¹ · factor` from the elements yy, yx, xx; an axis without curvature (of one pixel) is left
-/// out with variance 0.
-fn sandwich(diagonal: [f64; 2], mixed: f64, m: [f64; 3], factor: f64) -> [[f64; 2]; 2] {
-    let nan = [[f64::NAN; 2]; 2];
-    match diagonal {
-        [0.0, 0.0] => nan,
-        [0.0, c] => [[0.0, 0.0], [0.0, factor * m[2] / (c * c)]],
-        [c, 0.0] => [[factor * m[0] / (c * c), 0.0], [0.0, 0.0]],
-        [yy, xx] => {
-            let Some(inverse) = invert_symmetric([[yy, mixed], [mixed, xx]]) else { return nan };
-            let m = [[m[0], m[1]], [m[1], m[2]]];
-            multiply(multiply(inverse, m), inverse).map(|row| row.map(|v| factor * v))
+        // Each conjugate pair scatters like one squared normal number.
+        let spread = (2.0 * expected2).sqrt() / expected;
+        let ratio = seen / expected;
+        let correction = if expected > 0.0 && (ratio - 1.0).abs() > 4.0 * spread { ratio } else { 1.0 };
+        let [yy, yx, xx] = scatter.map(|v| v * correction);
+        match invert_free(curvature, [h > 1, w > 1]) {
+            Some(inverse) => sandwich(inverse, [[yy, yx], [yx, xx]]),
+            None => [[f64::NAN; 2]; 2],
         }
     }
-}
-
-fn multiply(a: [[f64; 2]; 2], b: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
-    std::array::from_fn(|i| std::array::from_fn(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]))
 }
 
 /// Gain between the images and the noise power of each.
@@ -281,7 +273,7 @@ fn scene_power(r: usize, cross: &[f64], members: &[f64], gain: f64, noise: [f64;
     power * power * power / (power * power + variance).max(f64::MIN_POSITIVE)
 }
 
-fn omega(k: usize, n: usize) -> f64 {
+pub(crate) fn omega(k: usize, n: usize) -> f64 {
     std::f64::consts::TAU * frequency(k, n) as f64 / n as f64
 }
 
