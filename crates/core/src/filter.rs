@@ -20,9 +20,9 @@ pub enum Border {
 }
 
 impl Border {
-    /// Index within `0..n` of the pixel that stands at `i`.
+    /// Index within `0..n` of the pixel that stands at `i`; 0 if there is no pixel.
     pub fn index(self, i: isize, n: usize) -> usize {
-        let m = n as isize;
+        let m = n.max(1) as isize;
         let inside = match self {
             Border::Wrap => i.rem_euclid(m),
             Border::Nearest => i.clamp(0, m - 1),
@@ -45,10 +45,7 @@ impl Border {
 pub fn gaussian_filter<F: Real>(image: ArrayView2<'_, F>, sigma: f64, border: Border) -> Result<Array2<F>> {
     check_not_empty("image", image.shape())?;
     check_finite("image", image)?;
-    if !(0.0..=1e4).contains(&sigma) {
-        return Err(Error::parameter("sigma", "between 0 and 10000 px", sigma));
-    }
-    let kernel = gaussian_kernel(sigma);
+    let kernel = gaussian_kernel(sigma)?;
     let reach = (kernel.len() / 2) as isize;
     let mut out = image.to_owned();
     for axis in [Axis(0), Axis(1)] {
@@ -84,14 +81,20 @@ pub fn high_pass<F: Real>(image: ArrayView2<'_, F>, sigma: f64, border: Border) 
 }
 
 /// Samples of a Gaussian at whole pixels up to 4 σ on either side, with sum 1.
-pub fn gaussian_kernel(sigma: f64) -> Vec<f64> {
+///
+/// # Errors
+/// [`Error::Parameter`] if σ is negative, not finite or above 10⁴ px.
+pub fn gaussian_kernel(sigma: f64) -> Result<Vec<f64>> {
+    if !(0.0..=1e4).contains(&sigma) {
+        return Err(Error::parameter("sigma", "between 0 and 10000 px", sigma));
+    }
     let reach = (4.0 * sigma).ceil() as isize;
     let mut kernel: Vec<f64> = (-reach..=reach)
         .map(|i| if sigma > 0.0 { (-0.5 * (i as f64 / sigma).powi(2)).exp() } else { 1.0 })
         .collect();
     let sum: f64 = kernel.iter().sum();
     kernel.iter_mut().for_each(|k| *k /= sum);
-    kernel
+    Ok(kernel)
 }
 
 #[cfg(test)]

@@ -426,6 +426,9 @@ pub fn spline_shift<F: Real>(
     let mut out = Array2::from_elem((h, w), fill);
     let rows = overlap_range(h, h, shift[0]);
     let columns = overlap_range(w, w, shift[1]);
+    if columns.is_empty() {
+        return Ok(out);
+    }
     let split = spline.shift(shift);
     let mut row = ShiftedRow::default();
     for y in rows {
@@ -437,11 +440,12 @@ pub fn spline_shift<F: Real>(
     Ok(out)
 }
 
-/// Pixels `r` of a frame of length `n_moving` for which `r − d` lies within `[0, n_reference − 1]`.
+/// Pixels `r` of a frame of length `n_moving` for which `r − d` lies within `[0, n_reference − 1]`; none if
+/// `d` is not a number.
 pub fn overlap_range(n_reference: usize, n_moving: usize, d: f64) -> std::ops::Range<usize> {
+    // As a cast saturates, NaN gives 0 and a distance beyond all frames no overflow.
     let first = d.ceil().max(0.0) as usize;
-    let last = (n_reference as f64 - 1.0 + d).floor();
-    let end = if last < 0.0 { 0 } else { (last as usize + 1).min(n_moving) };
+    let end = ((n_reference as f64 + d).floor().max(0.0) as usize).min(n_moving);
     first.min(end)..end
 }
 

@@ -63,6 +63,10 @@ impl RunningStatistics {
         if other.count == 0 {
             return;
         }
+        if self.count == 0 {
+            *self = RunningStatistics { nan: self.nan, ..*other };
+            return;
+        }
         let total = (self.count + other.count) as f64;
         let between = other.mean - self.mean;
         self.squares += other.squares + between * between * self.count as f64 * other.count as f64 / total;

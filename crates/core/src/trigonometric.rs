@@ -106,7 +106,8 @@ impl<'a, F: Real> TrigonometricPolynomial<'a, F> {
             let length = step[0].hypot(step[1]);
             if length <= small {
                 at = [at[0] + step[0], at[1] + step[1]];
-                converged = true;
+                // What is no number has no slope either.
+                converged = here.value.is_finite();
                 break;
             }
             let mut next = here;

@@ -18,7 +18,7 @@ pub use real2::{RealFft2, RealFft2Scratch};
 /// assert_eq!((0..4).map(|k| frequency(k, 4)).collect::<Vec<_>>(), [0, 1, -2, -1]);
 /// ```
 pub fn frequency(k: usize, n: usize) -> isize {
-    if 2 * k < n { k as isize } else { k as isize - n as isize }
+    if k < n.div_ceil(2) { k as isize } else { k as isize - n as isize }
 }
 
 /// Displacement that element `i` of a cyclic correlation of length `n` stands for: `i` up to ⌊n/2⌋,
@@ -33,13 +33,17 @@ pub fn wrapped_lag(i: usize, n: usize) -> isize {
 }
 
 /// The smallest length of at least `n` whose only prime factors are 2, 3 and 5: a length that
-/// transforms quickly.
+/// transforms quickly. Lengths that no memory holds, above a sixteenth of `usize::MAX`, are returned as they
+/// are.
 ///
 /// ```
 /// assert_eq!(nonius_core::fast_length(127), 128);
 /// assert_eq!(nonius_core::fast_length(1025), 1080);
 /// ```
 pub fn fast_length(n: usize) -> usize {
+    if n > usize::MAX / 16 {
+        return n;
+    }
     let mut best = n.max(1).next_power_of_two();
     let mut five = 1;
     while five < best {
