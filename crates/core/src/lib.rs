@@ -31,7 +31,9 @@ pub use overlap::{
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use progress::{NoProgress, Progress};
 pub use scalar::{Real, Sample};
-pub use spline::{ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift};
+pub use spline::{
+    NoiseGain, ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift,
+};
 pub use statistics::RunningStatistics;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
 pub use trigonometric::{Derivatives, Maximum, TrigonometricPolynomial};

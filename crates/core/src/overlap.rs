@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::check_shape;
 use crate::information::invert_symmetric;
-use crate::spline::{ShiftedRow, SplineImage, overlap_range};
+use crate::spline::{NoiseGain, ShiftedRow, SplineImage, overlap_range};
 use crate::{Error, Real, Result};
 
 /// Which of gain and offset between the images are fitted with the displacement.
@@ -34,6 +34,10 @@ pub struct OverlapProblem<'a, F> {
     pub trusted: Option<ArrayView2<'a, bool>>,
     /// What is fitted beside the displacement.
     pub nuisance: Nuisance,
+    /// Variance of white noise in the reference's pixels, 0 if it has none or it is not known. With it the
+    /// part of χ² that comes from interpolating that noise ([`SplineImage::noise_gain`]) is taken away,
+    /// which would otherwise draw the displacement towards half pixels.
+    pub reference_noise: f64,
 }
 
 /// What [`OverlapProblem::fit`] found.
@@ -84,6 +88,9 @@ pub struct OverlapScatter {
     /// Part of the interpolated image's slopes along y and x that the other image shares: 1 for a
     /// reference without noise, less where noise makes slopes of its own.
     pub shared_slope: [f64; 2],
+    /// Variance of white noise in the interpolated image that would make the other part of its slopes; 0 if
+    /// that is not significant.
+    pub reference_noise: f64,
 }
 
 /// Weighted sums over the overlap, with `f` the shifted reference, `p`, `q` its slopes along y and x and
@@ -167,6 +174,8 @@ impl<F: Real> OverlapProblem<'_, F> {
         let mut best: Option<(State, Profile)> = None;
         let mut last = None;
         let mut step_scale = 1.0;
+        // The correction for noise is an expectation: χ² less it need not fall with every step.
+        let guarded = self.reference_noise == 0.0;
         let mut converged = false;
         let mut passes = 0;
         while passes < PASSES {
@@ -175,10 +184,10 @@ impl<F: Real> OverlapProblem<'_, F> {
             if sums.count < FEWEST {
                 return None;
             }
-            let profile = Profile::of(&sums, &state, self.nuisance, self.free())?;
-            let mean = profile.chi2 / sums.terms[W];
+            let profile = Profile::of(&sums, &state, self)?;
+            let mean = (profile.chi2 - profile.interpolated_noise) / sums.terms[W];
             if let Some((before, last)) =
-                best.filter(|(_, last)| mean > last.mean * (1.0 + 1e-9) && passes > 2)
+                best.filter(|(_, last)| mean > last.mean + 1e-9 * last.mean.abs() && passes > 2 && guarded)
             {
                 // Uphill: go back half the way.
                 step_scale *= 0.5;
@@ -251,6 +260,7 @@ impl<F: Real> OverlapProblem<'_, F> {
             self.weigh(y, columns.clone(), fit.shift, &mut scratch.weights);
             let row = &scratch.row;
             for (x, &w) in scratch.weights.iter().enumerate() {
+                totals.values.push_weighted(row.value[x].f64(), w.f64());
                 let e = (w * (moving[columns.start + x] - gain * row.value[x] - offset)).f64();
                 let (p, q, w) = (row.slope_y[x].f64(), row.slope_x[x].f64(), w.f64());
                 let sums = &mut blocks[x / block];
@@ -266,6 +276,7 @@ impl<F: Real> OverlapProblem<'_, F> {
                     let here = (row.value[x + 1] - row.value[x - 1]).f64();
                     shared[1][0] += here * (moving[at + 1] - moving[at - 1]).f64();
                     shared[1][1] += here * here;
+                    shared[1][2] += 1.0;
                 }
             }
             if i % block >= 2 && self.weights.is_none() && self.trusted.is_none() {
@@ -274,6 +285,7 @@ impl<F: Real> OverlapProblem<'_, F> {
                     let here = (row.value[x] - rows[0][x]).f64();
                     shared[0][0] += here * (moving[columns.start + x] - above[columns.start + x]).f64();
                     shared[0][1] += here * here;
+                    shared[0][2] += 1.0;
                 }
             }
             rows.swap(0, 1);
@@ -283,7 +295,7 @@ impl<F: Real> OverlapProblem<'_, F> {
                 totals.take(&mut blocks);
             }
         }
-        totals.finish(fit.gain)
+        totals.finish(fit, &self.reference.noise_gain(fit.shift))
     }
 
     fn region(&self, shift: [f64; 2]) -> Region {
@@ -387,8 +399,10 @@ struct Scatter {
     /// Sums of the blocks' expected scatter along y and x, and of its square.
     expected: [f64; 2],
     squares: [f64; 2],
-    /// Along y and x: products of slopes of both images, squares of the interpolated one's.
-    shared: [[f64; 2]; 2],
+    /// Along y and x: products of differences of both images, squares of the interpolated one's, their
+    /// number.
+    shared: [[f64; 3]; 2],
+    values: WeightedMoments,
 }
 
 impl Scatter {
@@ -404,11 +418,12 @@ impl Scatter {
         }
     }
 
-    fn finish(self, gain: f64) -> OverlapScatter {
+    fn finish(self, fit: &OverlapFit, noise: &NoiseGain) -> OverlapScatter {
+        let gain = fit.gain;
         let [yy, yx, xx] = self.gradient.map(|v| gain * gain * v * self.stands_for);
         let effective = |axis: usize| self.expected[axis].powi(2) / self.squares[axis].max(f64::MIN_POSITIVE);
         let share = |axis: usize| {
-            let [both, own] = self.shared[axis];
+            let [both, own, _] = self.shared[axis];
             if own > 0.0 { both / (gain * own) } else { f64::NAN }
         };
         let (y, x) = (share(0), share(1));
@@ -419,7 +434,54 @@ impl Scatter {
             .filter(|&a| self.expected[a] > 0.0)
             .map(effective)
             .fold(f64::INFINITY, f64::min);
-        OverlapScatter { gradient: [[yy, yx], [yx, xx]], effective_blocks, shared_slope }
+        OverlapScatter {
+            gradient: [[yy, yx], [yx, xx]],
+            effective_blocks,
+            shared_slope,
+            reference_noise: self.reference_noise(fit, noise),
+        }
+    }
+
+    /// Solves `share = (D − κ σ²)/D ÷ (V − σ²)/V` for σ², with D and V the mean square of the interpolated
+    /// image's differences and its variance and κ what interpolation makes of noise: gain and differences
+    /// are both diluted by noise, but not alike.
+    fn reference_noise(&self, fit: &OverlapFit, noise: &NoiseGain) -> f64 {
+        let (mut numerator, mut denominator, mut uncertainty) = (0.0, 0.0, 0.0);
+        let variance = self.values.variance();
+        let residual = fit.chi2 / (fit.count as f64).max(1.0);
+        for axis in 0..2 {
+            let [both, own, n] = self.shared[axis];
+            if own > 0.0 && variance > 0.0 {
+                let share = both / (fit.gain * own);
+                let d = own / n;
+                numerator += n * (1.0 - share);
+                denominator += n * (noise.difference[axis] / d - share * noise.variance / variance);
+                // The other image's noise makes the products uncertain.
+                uncertainty += n * n * 2.0 * residual / (fit.gain * fit.gain * own);
+            }
+        }
+        if numerator > 3.0 * uncertainty.sqrt() && denominator > 0.0 { numerator / denominator } else { 0.0 }
+    }
+}
+
+/// Weighted mean and variance.
+#[derive(Debug, Default)]
+struct WeightedMoments {
+    weight: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl WeightedMoments {
+    fn push_weighted(&mut self, v: f64, w: f64) {
+        self.weight += w;
+        self.sum += w * v;
+        self.squares += w * v * v;
+    }
+
+    fn variance(&self) -> f64 {
+        let mean = self.sum / self.weight;
+        self.squares / self.weight - mean * mean
     }
 }
 
@@ -439,6 +501,8 @@ struct Profile {
     gain: f64,
     offset: f64,
     chi2: f64,
+    /// What noise of the reference contributes to χ².
+    interpolated_noise: f64,
     mean: f64,
     correlation: f64,
     count: usize,
@@ -449,7 +513,8 @@ struct Profile {
 impl Profile {
     /// Solves for gain and offset from the sums about `state`, then for the step with both eliminated
     /// (Schur complement of the normal equations).
-    fn of(sums: &Sums, state: &State, nuisance: Nuisance, free: [bool; 2]) -> Option<Profile> {
+    fn of<F: Real>(sums: &Sums, state: &State, problem: &OverlapProblem<'_, F>) -> Option<Profile> {
+        let nuisance = problem.nuisance;
         let t = &sums.terms;
         let (w, f) = (t[W], t[F1]);
         // Centred products where an offset is fitted: what is left after removing the mean.
@@ -477,9 +542,13 @@ impl Profile {
         ];
         let pe = project(centre(t[PE], t[P1], t[E1]), pf, ef);
         let qe = project(centre(t[QE], t[Q1], t[E1]), qf, ef);
-        let inverse = invert_free(slopes, free)?;
+        let inverse = invert_free(slopes, problem.free())?;
         // ∂e/∂d = +gain · slope, so the step that removes e points against its slope.
         let usable_gain = if gain.abs() > 1e-6 * mm.sqrt() / ff.sqrt() { gain } else { return None };
+        // χ² less the interpolated noise, gain² · W · σ² · ρ(d).
+        let noise = problem.reference.noise_gain(state.shift);
+        let weight = gain * w * problem.reference_noise;
+        let (pe, qe) = (pe - 0.5 * weight * noise.derivative[0], qe - 0.5 * weight * noise.derivative[1]);
         let mut newton = [
             -(inverse[0][0] * pe + inverse[0][1] * qe) / usable_gain,
             -(inverse[1][0] * pe + inverse[1][1] * qe) / usable_gain,
@@ -493,6 +562,7 @@ impl Profile {
             gain,
             offset,
             chi2,
+            interpolated_noise: gain * weight * noise.variance,
             mean: f64::NAN,
             correlation,
             count: sums.count,
@@ -591,6 +661,7 @@ mod tests {
             weights: None,
             trusted: None,
             nuisance: BOTH,
+            reference_noise: 0.0,
         };
         let fit = problem.fit([5.0, -4.0], &mut OverlapScratch::default()).unwrap().unwrap();
         assert!(fit.converged);
@@ -617,6 +688,7 @@ mod tests {
                 weights: Some(weights.view()),
                 trusted: None,
                 nuisance: BOTH,
+                reference_noise: 0.0,
             };
             fits.push(problem.fit([1.0, -1.0], &mut OverlapScratch::default()).unwrap().unwrap());
         }
@@ -634,6 +706,7 @@ mod tests {
             weights: None,
             trusted: None,
             nuisance: BOTH,
+            reference_noise: 0.0,
         };
         assert_eq!(problem.fit([0.0, 0.0], &mut OverlapScratch::default()).unwrap(), None);
     }

@@ -104,6 +104,51 @@ impl<F: Real> Weights<F> {
     }
 }
 
+/// See [`SplineImage::noise_gain`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NoiseGain {
+    /// Variance of the interpolated noise.
+    pub variance: f64,
+    /// Its derivative by the displacement along y and x, px⁻¹.
+    pub derivative: [f64; 2],
+    /// Variance of the difference of next-but-one neighbours along y and x.
+    pub difference: [f64; 2],
+}
+
+/// The factors of [`NoiseGain`] along one axis.
+struct AxisNoise {
+    variance: f64,
+    derivative: f64,
+    difference: f64,
+}
+
+impl AxisNoise {
+    /// Means over frequencies of the interpolation's power `|Σ w_j(t) e^(−iωj) / Σ w_j(0) e^(−iωj)|²`.
+    fn at(degree: SplineDegree, t: f64) -> Self {
+        const FREQUENCIES: usize = 64;
+        let sums = |w: &[f64; MAX_TAPS], omega: f64| {
+            w.iter().enumerate().fold((0.0, 0.0), |(re, im), (j, w)| {
+                let (sin, cos) = (omega * j as f64).sin_cos();
+                (re + w * cos, im + w * sin)
+            })
+        };
+        let (here, samples) = (Weights::<f64>::at(degree, t), Weights::<f64>::at(degree, 0.0));
+        let mut noise = AxisNoise { variance: 0.0, derivative: 0.0, difference: 0.0 };
+        for i in 0..FREQUENCIES {
+            let omega = std::f64::consts::PI * (i as f64 + 0.5) / FREQUENCIES as f64;
+            let (re, im) = sums(&here.value, omega);
+            let (re_slope, im_slope) = sums(&here.derivative, omega);
+            let (re_0, im_0) = sums(&samples.value, omega);
+            let scale = 1.0 / (FREQUENCIES as f64 * (re_0 * re_0 + im_0 * im_0));
+            let power = scale * (re * re + im * im);
+            noise.variance += power;
+            noise.derivative += 2.0 * scale * (re * re_slope + im * im_slope);
+            noise.difference += power * 4.0 * omega.sin().powi(2);
+        }
+        noise
+    }
+}
+
 /// An image as a sum of B-splines, to be sampled anywhere between its pixels.
 ///
 /// Beyond its border the image goes on by odd reflection, `f(−i) = 2 f(0) − f(i)`, which keeps value and
@@ -160,6 +205,19 @@ impl<F: Real> SplineImage<F> {
     /// Shape `(y, x)` of the image.
     pub fn shape(&self) -> (usize, usize) {
         self.shape
+    }
+
+    /// What interpolation at displacement `shift` does to white noise of variance 1 in the image.
+    ///
+    /// A spline passes high frequencies the less the further a place lies from the pixels, so the noise
+    /// of an interpolated image is weaker between pixels; least squares would take that for agreement.
+    pub fn noise_gain(&self, shift: [f64; 2]) -> NoiseGain {
+        let [y, x] = shift.map(|d| AxisNoise::at(self.degree, -d - (-d).floor()));
+        NoiseGain {
+            variance: y.variance * x.variance,
+            derivative: [-y.derivative * x.variance, -y.variance * x.derivative],
+            difference: [y.difference * x.variance, y.variance * x.difference],
+        }
     }
 
     /// Splits a displacement `(y, x)` px for [`shifted_row`](Self::shifted_row).
@@ -494,6 +552,20 @@ mod tests {
             assert!(border < 0.03, "{degree:?}: {border}");
             assert_eq!(moved.iter().filter(|v| v.is_nan()).count(), 60 * 64 - 59 * 62);
         }
+    }
+
+    #[test]
+    fn noise_is_weaker_between_pixels() {
+        let image = Array2::<f64>::zeros((20, 20));
+        let spline = SplineImage::new(image.view(), SplineDegree::Septic).unwrap();
+        let on = spline.noise_gain([2.0, -1.0]);
+        assert!((on.variance - 1.0).abs() < 1e-12 && on.derivative.iter().all(|d| d.abs() < 1e-12));
+        assert!((on.difference[0] - 2.0).abs() < 1e-12);
+        let between = spline.noise_gain([0.5, 0.25]);
+        assert!(between.variance < 0.9 && between.derivative[0].abs() < 1e-12);
+        let step = 1e-6;
+        let (low, high) = (spline.noise_gain([0.5, 0.25 - step]), spline.noise_gain([0.5, 0.25 + step]));
+        assert!(((high.variance - low.variance) / (2.0 * step) - between.derivative[1]).abs() < 1e-6);
     }
 
     #[test]

@@ -8,18 +8,30 @@ use crate::spectral::{CrossSpectrum, Rings, omega};
 /// Pixels of mirrored border that a filtered frame is given.
 const BORDER: usize = 16;
 
+/// Variance ratio from which filtering is worth its rough edges.
+const WORTHWHILE: f64 = 2.0;
+
 /// Fewest pixels along an axis of the overlap from which spectra are estimated.
 const FEWEST: usize = 16;
+
+/// Two images filtered for each other.
+pub(crate) struct CoherentImages<F> {
+    pub(crate) reference: Array2<F>,
+    pub(crate) moving: Array2<F>,
+    /// Fisher information of their displacement per pixel that they share, px⁻².
+    pub(crate) information: [[f64; 2]; 2],
+}
 
 /// Both images multiplied, frequency by frequency, by the square root of the coherence weights that the
 /// overlap at displacement `shift` shows. Least squares on the results then weights frequencies by
 /// `γ²/(1−γ²)` over the scene's spectrum, the best that two noisy images allow.
 ///
-/// None if that would gain nothing or the overlap is too small to tell.
+/// The borders that the filter spoils are cut off both. None if all that would gain nothing or the overlap is
+/// too small to tell.
 pub(crate) fn coherent_images<F: Real>(
     [reference, moving]: [&Array2<F>; 2],
     shift: [f64; 2],
-) -> Result<Option<[Array2<F>; 2]>> {
+) -> Result<Option<CoherentImages<F>>> {
     let whole = shift.map(f64::round);
     let (h, w) = reference.dim();
     let rows = overlap_range(h, moving.nrows(), whole[0]);
@@ -56,11 +68,21 @@ pub(crate) fn coherent_images<F: Real>(
         whitened: false,
     };
     let model = cross.model([shift[0] - whole[0], shift[1] - whole[1]], 1.0);
-    if model.coherence_gain() < 1.1 {
+    let border = (2.0 * model.filter_reach(&rings)).ceil() as usize;
+    let kept = |n: usize| n.saturating_sub(2 * border) as f64 / n as f64;
+    if model.coherence_gain() * kept(rows.len()) * kept(columns.len()) < WORTHWHILE {
         return Ok(None);
     }
     let weight = model.weight_at(&rings);
-    Ok(Some([filtered(reference, &weight)?, filtered(moving, &weight)?]))
+    let filter = |image: &Array2<F>| -> Result<Array2<F>> {
+        let (h, w) = image.dim();
+        Ok(filtered(image, &weight)?.slice(s![border..h - border, border..w - border]).to_owned())
+    };
+    Ok(Some(CoherentImages {
+        reference: filter(reference)?,
+        moving: filter(moving)?,
+        information: cross.information_per_pixel(&model),
+    }))
 }
 
 /// The image filtered by the square root of `weight(frequency)`, mirrored beyond its border.

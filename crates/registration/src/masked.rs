@@ -416,6 +416,7 @@ fn least_squares<F: Real>(
             weights: Some(weights.view()),
             trusted: Some(places[still_places.1].view()),
             nuisance: NUISANCE,
+            reference_noise: 0.0,
         };
         let towards = if swapped { -1.0 } else { 1.0 };
         let fit = problem.fit(start.map(|d| towards * d), &mut OverlapScratch::default())?;
@@ -455,10 +456,8 @@ fn taylor(correlation: &MaskedCorrelation<f32>, peak: Peak) -> Registration {
             std::array::from_fn(|i| std::array::from_fn(|j| correlation.map[[y + i - 1, x + j - 1]]));
         let f = patch.map(|row| row.map(f64::from));
         let mixed = 0.25 * (f[2][2] + f[0][0] - f[2][0] - f[0][2]);
-        let curvature = [
-            [2.0 * f[1][1] - f[0][1] - f[2][1], -mixed],
-            [-mixed, 2.0 * f[1][1] - f[1][0] - f[1][2]],
-        ];
+        let curvature =
+            [[2.0 * f[1][1] - f[0][1] - f[2][1], -mixed], [-mixed, 2.0 * f[1][1] - f[1][0] - f[1][2]]];
         if let Some(inverse) = invert_symmetric(curvature) {
             let noise = (1.0 - peak.value).max(f64::EPSILON) / n.max(1.0);
             result.covariance = inverse.map(|row| row.map(|v| v * noise));

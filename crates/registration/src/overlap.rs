@@ -31,9 +31,6 @@ pub(crate) struct OverlapFrameScratch<F> {
 /// Displacements that are refined and compared, at most.
 const CANDIDATES: usize = 3;
 
-/// Where noise makes more than a tenth of the interpolated image's slopes, filtering both images pays.
-const NOISY_REFERENCE: f64 = 0.9;
-
 /// What is fitted beside the displacement.
 const NUISANCE: Nuisance = Nuisance { gain: true, offset: true };
 
@@ -89,21 +86,38 @@ impl Overlap {
         let fits = self.fits(&problem, &starts, fit)?;
         let Some(best) = fits.first() else { return Ok(self.at_whole_pixel(lags[0])) };
         let mut best = *best;
-        let mut covariance = covariance(&problem, &best, fit);
-        if covariance.shared_slope < NOISY_REFERENCE
-            && let Some([still, other]) = coherent_images([still, other], best.shift)?
-        {
-            // Both are noisy: compare what they have in common.
-            let spline = SplineImage::new(still.view(), self.params.degree)?;
-            let problem = pair_of(&spline, &other);
-            if let Some(again) = problem.fit(best.shift, fit)?
-                && (0..2).all(|a| (again.shift[a] - best.shift[a]).abs() < 2.0)
-            {
-                covariance = self::covariance(&problem, &again, fit);
-                best = OverlapFit { correlation: best.correlation, ..again };
+        let FitCovariance { mut matrix, reference_noise } = covariance(&problem, &best, fit);
+        if reference_noise > 0.0 {
+            (best, matrix) = self.with_noisy_reference(&problem, best, reference_noise, other, still, fit)?;
+        }
+        Ok(self.result(&best, matrix, fits.get(1).map(|second| (fits[0], *second)), towards))
+    }
+
+    /// Fits again where both images are noisy: what they have in common if that pays, else all of them with
+    /// the interpolated noise taken into account.
+    fn with_noisy_reference<F: Real>(
+        &self,
+        problem: &OverlapProblem<'_, F>,
+        plain: OverlapFit,
+        reference_noise: f64,
+        other: &Array2<F>,
+        still: &Array2<F>,
+        scratch: &mut OverlapScratch<F>,
+    ) -> Result<(OverlapFit, [[f64; 2]; 2])> {
+        let near = |fit: &OverlapFit| (0..2).all(|a| (fit.shift[a] - plain.shift[a]).abs() < 2.0);
+        if let Some(images) = coherent_images([still, other], plain.shift)? {
+            let spline = SplineImage::new(images.reference.view(), self.params.degree)?;
+            let filtered = pair_of(&spline, &images.moving);
+            if let Some(fit) = filtered.fit(plain.shift, scratch)?.filter(near) {
+                let information = images.information.map(|row| row.map(|v| v * fit.count as f64));
+                if let Some(matrix) = invert_free(information, [true; 2]) {
+                    return Ok((OverlapFit { correlation: plain.correlation, ..fit }, matrix));
+                }
             }
         }
-        Ok(self.result(&best, covariance.matrix, fits.get(1).map(|second| (fits[0], *second)), towards))
+        let problem = OverlapProblem { reference_noise, ..problem.clone() };
+        let fit = problem.fit(plain.shift, scratch)?.filter(near).unwrap_or(plain);
+        Ok((fit, covariance(&problem, &fit, scratch).matrix))
     }
 
     /// Fits from each start (with its whole-pixel score) that may still win, best first.
@@ -187,6 +201,7 @@ fn pair_of<'a, F: Real>(still: &'a SplineImage<F>, other: &'a Array2<F>) -> Over
         weights: None,
         trusted: None,
         nuisance: NUISANCE,
+        reference_noise: 0.0,
     }
 }
 
@@ -194,8 +209,8 @@ fn pair_of<'a, F: Real>(still: &'a SplineImage<F>, other: &'a Array2<F>) -> Over
 pub(crate) struct FitCovariance {
     /// `(y, x)` px²; NaN if the fit fixes no displacement.
     pub(crate) matrix: [[f64; 2]; 2],
-    /// Part of the interpolated image's slopes that is the scene's, the lesser of both axes.
-    pub(crate) shared_slope: f64,
+    /// Variance of the noise that the interpolated image seems to have; 0 if that is not significant.
+    pub(crate) reference_noise: f64,
 }
 
 /// Side of the blocks within which noise may be correlated.
@@ -213,8 +228,8 @@ pub(crate) fn covariance<F: Real>(
     let free = [h > 1 || problem.moving.nrows() > 1, w > 1 || problem.moving.ncols() > 1];
     let scatter = problem.scatter(fit, BLOCK, scratch);
     let share = scatter.shared_slope.map(|s| if s.is_finite() { s.clamp(0.05, 1.0) } else { 1.0 });
-    let shared_slope = (0..2).filter(|&a| free[a]).map(|a| share[a]).fold(1.0, f64::min);
-    let nan = FitCovariance { matrix: [[f64::NAN; 2]; 2], shared_slope };
+    let reference_noise = scatter.reference_noise;
+    let nan = FitCovariance { matrix: [[f64::NAN; 2]; 2], reference_noise };
     let shared: [[f64; 2]; 2] =
         std::array::from_fn(|i| std::array::from_fn(|j| fit.curvature[i][j] * (share[i] * share[j]).sqrt()));
     let (Some(inverse), Some(whole)) = (invert_free(shared, free), invert_free(fit.curvature, free)) else {
@@ -235,7 +250,7 @@ pub(crate) fn covariance<F: Real>(
     let spread = (2.0 / (axes * scatter.effective_blocks).max(1.0)).sqrt();
     let correlated = variance > 0.0 && (excess - 1.0).abs() > 4.0 * spread;
     let gradient = if correlated { scatter.gradient } else { white };
-    FitCovariance { matrix: sandwich(inverse, gradient), shared_slope }
+    FitCovariance { matrix: sandwich(inverse, gradient), reference_noise }
 }
 
 /// Twice the logarithm of the likelihood ratio between this displacement and none that fits.

@@ -128,6 +128,17 @@ impl NoiseModel {
         }
     }
 
+    /// Spread of the filter whose response is the root of the coherence weights, px.
+    pub(crate) fn filter_reach(&self, rings: &Rings) -> f64 {
+        let q: Vec<f64> = self.normalised_weights().into_iter().map(f64::sqrt).collect();
+        let (mut steepness, mut power) = (0.0, 0.0);
+        for r in 1..q.len() {
+            steepness += r as f64 * ((q[r] - q[r - 1]) * rings.scale).powi(2);
+            power += r as f64 * q[r] * q[r];
+        }
+        (steepness / power.max(f64::MIN_POSITIVE)).sqrt() / std::f64::consts::TAU
+    }
+
     /// Remembers the weights that the cross-spectrum has now.
     pub(crate) fn weighted_like(mut self, applied: &NoiseModel) -> Self {
         self.weights = Some(applied.normalised_weights());
@@ -175,6 +186,28 @@ impl<F: Real> CrossSpectrum<'_, F> {
         NoiseModel { gain, noise, scene, omega2, correlation, weights: None }
     }
 
+    /// Fisher information of the displacement of two noisy images of one scene, per pixel, px⁻²:
+    /// `(1/N) Σ_k ω ωᵀ γ²/(1−γ²)`.
+    pub(crate) fn information_per_pixel(&self, model: &NoiseModel) -> [[f64; 2]; 2] {
+        let (h, w) = self.fft.shape();
+        let (mut yy, mut yx, mut xx) = (0.0, 0.0, 0.0);
+        for &(kx, multiplicity) in &self.rings.columns {
+            let wx = omega(kx, w);
+            for ky in 0..h {
+                let ring = self.rings.of[kx * h + ky] as usize;
+                let signal = model.gain * model.scene[ring];
+                let variance = model.variance(ring);
+                let part = if variance > 0.0 { multiplicity * signal * signal / variance } else { 0.0 };
+                let wy = omega(ky, h);
+                yy += wy * wy * part;
+                yx += if 2 * ky == h || 2 * kx == w { 0.0 } else { wy * wx * part };
+                xx += wx * wx * part;
+            }
+        }
+        let n = (h * w) as f64;
+        [[yy / n, yx / n], [yx / n, xx / n]]
+    }
+
     /// Multiplies the plain cross-spectrum by the model's coherence weights, largest 1.
     pub(crate) fn weight(&mut self, model: &NoiseModel) {
         let weights: Vec<F> = model.normalised_weights().into_iter().map(F::of).collect();
@@ -196,7 +229,12 @@ impl<F: Real> CrossSpectrum<'_, F> {
     /// the noise powers; `curvature` is H. Where the imaginary parts of X, which are noise alone, scatter
     /// significantly more or less than white noise would let them, M is scaled to what they show: noise
     /// that is correlated between pixels does that.
-    pub(crate) fn covariance(&self, shift: [f64; 2], curvature: [[f64; 2]; 2], model: &NoiseModel) -> [[f64; 2]; 2] {
+    pub(crate) fn covariance(
+        &self,
+        shift: [f64; 2],
+        curvature: [[f64; 2]; 2],
+        model: &NoiseModel,
+    ) -> [[f64; 2]; 2] {
         let (h, w) = self.fft.shape();
         let wave_y = waves::<F>(h, shift[0]);
         let omega_y: Vec<f64> = (0..h).map(|ky| omega(ky, h)).collect();
