@@ -23,7 +23,7 @@ mod spectral;
 mod upsampled;
 mod volume;
 
-pub use correlate::{Boundary, correlate, zero_lag};
+pub use correlate::{CorrelationBoundary, correlate, zero_lag};
 pub use element::Element;
 pub use familiar::{PeakShift, cross_correlation_shifts, register_images, registered};
 pub use masked::{MaskedCorrelation, MaskedParams, masked_correlation, register_masked};

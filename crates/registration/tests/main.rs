@@ -2,4 +2,7 @@
 
 mod flow;
 mod golden;
+mod known;
+mod properties;
+mod rotation;
 mod volumes;
