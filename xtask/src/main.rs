@@ -15,7 +15,7 @@ mod test;
 #[cfg(test)]
 mod tidy;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -48,7 +48,7 @@ enum Workflow {
     Compare(compare::Options),
     /// Monte-Carlo accuracy: error over its theoretical bound, coverage of the error bars
     Accuracy {
-        /// Passed on to the tables' program, for example `--help`
+        /// Passed on to benches/accuracy.rs, for example `--draws 100 --rows C`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         passed_on: Vec<String>,
     },
@@ -85,8 +85,8 @@ fn bench(name: Option<&str>, passed_on: &[String]) -> Result<()> {
 }
 
 fn accuracy(passed_on: &[String]) -> Result<()> {
-    let mut command = cargo(["bench", "--package", "nonius", "--bench", "accuracy", "--"]);
-    steps::show(command.args(passed_on))?;
-    eprintln!("\ntables and pictures: target/accuracy");
+    let mut tables = Command::new(steps::built_bench("accuracy")?);
+    steps::show(tables.args(passed_on).current_dir(steps::root()))?;
+    eprintln!("\ntables and pictures: target/accuracy, unless --out names another folder");
     Ok(())
 }

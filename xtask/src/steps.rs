@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -27,6 +28,24 @@ pub(crate) fn show(command: &mut Command) -> Result<()> {
         bail!("failed: {}", line(command));
     }
     Ok(())
+}
+
+/// Builds the bench target `name` as benches are built, and says where it is.
+///
+/// Started through cargo, it would find itself in the folder of its package
+/// and not in the root.
+pub(crate) fn built_bench(name: &str) -> Result<PathBuf> {
+    let mut command = cargo(["bench", "--package", "nonius", "--bench", name, "--no-run"]);
+    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    let output = command.output().with_context(|| format!("starting {}", line(&command)))?;
+    ensure!(output.status.success(), "failed: {}", line(&command));
+    let messages = String::from_utf8(output.stdout)?;
+    let mut executables = messages.lines().filter_map(|message| {
+        let message: Value = serde_json::from_str(message).ok()?;
+        let executable = message["executable"].as_str().map(PathBuf::from);
+        executable.filter(|_| message["target"]["name"] == name)
+    });
+    executables.next_back().with_context(|| format!("cargo did not say where it put the bench {name}"))
 }
 
 /// Steps of one workflow and the time they took.

@@ -19,10 +19,10 @@ use std::thread::available_parallelism;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::steps::root;
+use crate::steps::{built_bench, root};
 use measure::{Measurement, Turns};
 use report::Circumstances;
-use worker::{Worker, build_ours};
+use worker::Worker;
 use workloads::{Threads, WORKLOADS, Workload};
 
 #[derive(clap::Args)]
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "the machine is busy: times will be wider than they need be, and those of several threads wrong"
         );
     }
-    let ours = build_ours()?;
+    let ours = built_bench("compare_worker")?;
 
     let mut measurements = Vec::new();
     for environment in environment::ENVIRONMENTS {

@@ -1,13 +1,13 @@
 //! A process that computes on request: one JSON object per line, in and out.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::steps::{cargo, root};
+use crate::steps::root;
 
 /// Variables by which numerical libraries are told how many threads to start.
 const THREAD_VARIABLES: &[&str] =
@@ -57,20 +57,6 @@ impl Drop for Worker {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Builds `benches/compare_worker.rs` as benches are built, and says where it is.
-pub(crate) fn build_ours() -> Result<PathBuf> {
-    let mut command = cargo(["bench", "--package", "nonius", "--bench", "compare_worker", "--no-run"]);
-    let output = command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "benches/compare_worker.rs does not build");
-    let messages = String::from_utf8(output.stdout)?;
-    let mut executables = messages.lines().filter_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let is_worker = message["target"]["name"] == "compare_worker";
-        is_worker.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
-    });
-    executables.next_back().ok_or_else(|| anyhow!("cargo did not say where it put compare_worker"))
 }
 
 #[cfg(all(test, unix))]
