@@ -12,7 +12,7 @@ use crate::element::{Element, largest_part};
 /// What the images are outside their frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Boundary {
+pub enum CorrelationBoundary {
     /// Periodic, with the period of the first image. The default.
     #[default]
     Wrap,
@@ -20,14 +20,14 @@ pub enum Boundary {
     Fill,
 }
 
-impl FromStr for Boundary {
+impl FromStr for CorrelationBoundary {
     type Err = Error;
 
     /// `wrap` or `fill`; any other word is an error.
     fn from_str(word: &str) -> Result<Self> {
         match word {
-            "wrap" => Ok(Boundary::Wrap),
-            "fill" => Ok(Boundary::Fill),
+            "wrap" => Ok(CorrelationBoundary::Wrap),
+            "fill" => Ok(CorrelationBoundary::Fill),
             other => Err(Error::parameter("boundary", "wrap or fill", other)),
         }
     }
@@ -53,8 +53,8 @@ pub fn zero_lag(n: usize) -> usize {
 /// with p₀ = ([`zero_lag`]`(rows of b)`, [`zero_lag`]`(columns of b)`). The map has the shape of `a`; a
 /// maximum at `p` says that the content of `b` is that of `a` displaced by `p₀ − p` px, `(y, x)`. Means
 /// are not subtracted, sums are not divided. Indices of `b` are taken modulo the shape of `a`
-/// ([`Boundary::Wrap`]; a smaller `b` is filled up with zeros to that shape) or `b` is zero outside its
-/// frame ([`Boundary::Fill`]; the map reaches displacements of about half the frame).
+/// ([`CorrelationBoundary::Wrap`]; a smaller `b` is filled up with zeros to that shape) or `b` is zero outside its
+/// frame ([`CorrelationBoundary::Fill`]; the map reaches displacements of about half the frame).
 ///
 /// # Errors
 /// [`Error::Empty`]; [`Error::NotFinite`] for NaN or infinity; [`Error::Shape`] if `b` is larger than `a`
@@ -66,24 +66,24 @@ pub fn zero_lag(n: usize) -> usize {
 /// # Example
 /// ```
 /// use ndarray::array;
-/// use nonius_registration::{Boundary, correlate};
+/// use nonius_registration::{CorrelationBoundary, correlate};
 ///
-/// let a = array![[0.0, 1.0, 0.0, 0.0, 0.0]];
-/// let b = array![[0.0, 0.0, 0.0, 1.0, 0.0]]; // displaced by +2
-/// let map = correlate(a.view(), b.view(), Boundary::Wrap)?;
-/// assert!((map[[0, 0]] - 1.0_f64).abs() < 1e-12); // p₀ − 2 = 0
+/// let a = array![[0.0_f64, 1.0, 0.0, 0.0, 0.0]];
+/// let b = array![[0.0_f64, 0.0, 0.0, 1.0, 0.0]]; // displaced by +2
+/// let map = correlate(a.view(), b.view(), CorrelationBoundary::Wrap)?;
+/// assert!((map[[0, 0]] - 1.0).abs() < 1e-12); // p₀ − 2 = 0
 /// # Ok::<(), nonius_core::Error>(())
 /// ```
 pub fn correlate<T: Element>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
-    boundary: Boundary,
+    boundary: CorrelationBoundary,
 ) -> Result<Array2<T::Real>> {
     check_not_empty("a", a.shape())?;
     check_not_empty("b", b.shape())?;
     let period: [usize; 2] = std::array::from_fn(|axis| match boundary {
-        Boundary::Wrap => a.shape()[axis],
-        Boundary::Fill => fast_length(a.shape()[axis] + b.shape()[axis]),
+        CorrelationBoundary::Wrap => a.shape()[axis],
+        CorrelationBoundary::Fill => fast_length(a.shape()[axis] + b.shape()[axis]),
     });
     if (0..2).any(|axis| b.shape()[axis] > period[axis]) {
         let (expected, got) = (a.shape().to_vec(), b.shape().to_vec());
@@ -117,7 +117,7 @@ mod tests {
     fn equals_the_sum_for_unlike_shapes() {
         let a = Array2::from_shape_fn((5, 6), |(y, x)| Complex::new((y * x % 5) as f64, (y + x) as f64));
         let b = Array2::from_shape_fn((4, 3), |(y, x)| Complex::new((2 * y + x) as f64, y as f64 - x as f64));
-        for boundary in [Boundary::Wrap, Boundary::Fill] {
+        for boundary in [CorrelationBoundary::Wrap, CorrelationBoundary::Fill] {
             let map = correlate(a.view(), b.view(), boundary).unwrap();
             for ((py, px), &value) in map.indexed_iter() {
                 let mut sum = 0.0;
@@ -126,7 +126,7 @@ mod tests {
                         (qy + zero_lag(4)) as isize - py as isize,
                         (qx + zero_lag(3)) as isize - px as isize,
                     ];
-                    if boundary == Boundary::Wrap {
+                    if boundary == CorrelationBoundary::Wrap {
                         at = [at[0].rem_euclid(5), at[1].rem_euclid(6)];
                     }
                     if (0..4).contains(&at[0]) && (0..3).contains(&at[1]) {
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn unknown_words_are_refused() {
-        assert_eq!("fill".parse(), Ok(Boundary::Fill));
-        let message = "reflect".parse::<Boundary>().unwrap_err().to_string();
+        assert_eq!("fill".parse(), Ok(CorrelationBoundary::Fill));
+        let message = "reflect".parse::<CorrelationBoundary>().unwrap_err().to_string();
         assert_eq!(message, "boundary must be wrap or fill, got reflect");
     }
 
@@ -150,9 +150,9 @@ mod tests {
         let image = Array2::<f64>::ones((4, 4));
         let mut holed = image.clone();
         holed[[1, 2]] = f64::NAN;
-        let error = correlate(image.view(), holed.view(), Boundary::Fill).unwrap_err();
+        let error = correlate(image.view(), holed.view(), CorrelationBoundary::Fill).unwrap_err();
         assert_eq!(error, Error::NotFinite { what: "b", index: vec![1, 2] });
-        assert!(correlate(image.view(), Array2::ones((5, 4)).view(), Boundary::Wrap).is_err());
-        assert!(correlate(image.view(), Array2::ones((0, 4)).view(), Boundary::Fill).is_err());
+        assert!(correlate(image.view(), Array2::ones((5, 4)).view(), CorrelationBoundary::Wrap).is_err());
+        assert!(correlate(image.view(), Array2::ones((0, 4)).view(), CorrelationBoundary::Fill).is_err());
     }
 }

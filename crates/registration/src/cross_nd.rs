@@ -38,7 +38,7 @@ impl<F: Real> CrossNd<F> {
         let mut values = spectrum("reference", reference, transformed)?;
         let other = spectrum("moving", moving, transformed)?;
         let powers = [&values, &other].map(power_and_structure);
-        values.zip_mut_with(&other, |f, g| *f = *f * g.conj());
+        values.zip_mut_with(&other, |f, g| *f *= g.conj());
         let [(power, structure), (other_power, other_structure)] = powers;
         let (power, structure) = (power * other_power, structure * other_structure);
         let mut cross = CrossNd { values, power, structure, determined: false };

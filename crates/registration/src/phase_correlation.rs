@@ -169,7 +169,8 @@ mod tests {
     fn without_structure_nothing_is_determined() {
         let constant = Array2::from_elem((32, 32), 0.1_f32);
         let zero = Array2::<f32>::zeros((32, 32));
-        let stripes = Array2::from_shape_fn((32, 32), |(y, x)| ((y + x) as f32 * 0.785_398).sin());
+        let stripes =
+            Array2::from_shape_fn((32, 32), |(y, x)| ((y + x) as f32 * std::f32::consts::FRAC_PI_4).sin());
         let rows = Array2::from_shape_fn((32, 32), |(y, _)| (y % 5) as f32);
         let columns = rows.t().to_owned();
         let image = Array2::from_shape_fn((32, 32), |(y, x)| ((y * y + 3 * x * y + x) % 7) as f32);

@@ -6,16 +6,16 @@ mod cases;
 use cases::{Case, each};
 use ndarray::{ArrayD, Ix2, IxDyn};
 use nonius_registration::{
-    Boundary, Element, MaskedParams, Method, PeakShift, PhaseCorrelationParams, Refinement, Space, Status,
-    correlate, cross_correlation_shifts, masked_correlation, phase_cross_correlation, register_images,
-    register_masked,
+    CorrelationBoundary, Element, MaskedParams, Method, PeakShift, PhaseCorrelationParams, Refinement, Space,
+    Status, correlate, cross_correlation_shifts, masked_correlation, phase_cross_correlation,
+    register_images, register_masked,
 };
 
 #[test]
 fn correlation_maps() {
     each("correlate2d", |case| {
         let word = case.param("boundary").as_str().expect("a boundary");
-        let boundary: Boundary = word.parse().unwrap();
+        let boundary: CorrelationBoundary = word.parse().unwrap();
         let map = if case.is_complex("a") {
             correlate(case.complex::<Ix2>("a").view(), case.complex("b").view(), boundary)
         } else {
