@@ -131,12 +131,7 @@ fn displacement(seed: u64) -> [f64; 2] {
 
 /// Cramér–Rao bound of the displacement of a known scene, from differences of the scene itself (a crop has
 /// no transform that knows what lies beside it), for white noise of this size.
-fn bound(
-    scene: &Scene,
-    shift: [f64; 2],
-    sigma: f64,
-    pair: &ImagePairParams,
-) -> nonius::core::Result<[f64; 2]> {
+fn bound(scene: &Scene, shift: [f64; 2], sigma: f64) -> nonius::core::Result<[f64; 2]> {
     let step = 1e-3;
     let slope = |axis: usize| -> nonius::core::Result<ndarray::Array2<f64>> {
         let (mut low, mut high) = (shift, shift);

@@ -55,6 +55,13 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Keeps the first `n` rows; returns how many there were beyond.
+    pub(crate) fn cut(&mut self, n: usize) -> usize {
+        let more = self.body().len().saturating_sub(n);
+        self.rows.truncate(n + 1);
+        more
+    }
+
     /// The heads of the columns.
     pub(crate) fn columns(&self) -> Vec<&str> {
         self.rows[0].iter().map(String::as_str).collect()
@@ -84,7 +91,12 @@ impl std::fmt::Display for Table {
 
 /// A signed number of px with four decimals; "–" if there is none.
 pub(crate) fn signed(value: f64) -> String {
-    if value.is_finite() { format!("{value:+.4}") } else { "–".into() }
+    match value {
+        v if !v.is_finite() => "–".into(),
+        // What rounds to zero has no sign.
+        v if v.abs() < 0.00005 => "+0.0000".into(),
+        v => format!("{v:+.4}"),
+    }
 }
 
 /// A standard error in px: four decimals, or two digits where that would be too few.

@@ -1,10 +1,10 @@
 //! One run of the program: its threads, its progress bar, and Ctrl-C.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nonius::Progress;
 
@@ -27,6 +27,12 @@ impl Session {
     pub(crate) fn new(global: &Global) -> Result<Self> {
         if global.threads == Some(0) {
             return Err(Usage("--threads must be at least 1, got 0".into()).into());
+        }
+        if let Some(folder) = global.out.as_deref().and_then(Path::parent)
+            && !folder.as_os_str().is_empty()
+            && !folder.is_dir()
+        {
+            bail!("--out: there is no folder {}", folder.display());
         }
         listen()?;
         let threads = global.threads.unwrap_or(0);

@@ -252,7 +252,7 @@ impl<F: Real> OverlapProblem<'_, F> {
         let every = (per_row * block_rows).div_ceil(BLOCKS).min(block_rows.div_ceil(8)).max(1);
         totals.stands_for = block_rows as f64 / block_rows.div_ceil(every) as f64;
         for (i, y) in region.rows.clone().enumerate() {
-            if (i / block) % every != 0 {
+            if !(i / block).is_multiple_of(every) {
                 continue;
             }
             self.reference.shifted_row(&split, y, columns.clone(), &mut scratch.row);
@@ -291,7 +291,7 @@ impl<F: Real> OverlapProblem<'_, F> {
             rows.swap(0, 1);
             rows[1].clear();
             rows[1].extend_from_slice(&row.value);
-            if (i + 1) % block == 0 || i + 1 == region.rows.len() {
+            if (i + 1).is_multiple_of(block) || i + 1 == region.rows.len() {
                 totals.take(&mut blocks);
             }
         }

@@ -101,7 +101,7 @@ fn filtered<F: Real>(image: &Array2<F>, weight: &impl Fn(f64) -> f64) -> Result<
     for (kx, column) in spectrum.chunks_exact_mut(hp).enumerate() {
         for (ky, v) in column.iter_mut().enumerate() {
             let frequency = omega(kx, wp).hypot(omega(ky, hp)) / std::f64::consts::TAU;
-            *v = *v * F::of(weight(frequency).sqrt() / (hp * wp) as f64);
+            *v *= F::of(weight(frequency).sqrt() / (hp * wp) as f64);
         }
     }
     let mut out = Array2::zeros((h, w));

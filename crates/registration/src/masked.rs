@@ -48,9 +48,13 @@ impl MaskedParams {
             return Err(Error::parameter("overlap_ratio", "above 0 and at most 1", self.overlap_ratio));
         }
         if let Refinement::Upsampled { factor } = self.refinement
-            && !(1.0..=1e6).contains(&factor)
+            && !(1.0..=1e3).contains(&factor)
         {
-            return Err(Error::parameter("upsample_factor", "between 1 and 1e6", factor));
+            return Err(Error::parameter(
+                "upsample_factor",
+                "between 1 and 1000 (or take the continuous refinement)",
+                factor,
+            ));
         }
         if self.ambiguity.is_nan() || self.ambiguity < 0.0 {
             return Err(Error::parameter("ambiguity", "not negative", self.ambiguity));

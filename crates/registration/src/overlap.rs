@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
-    Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, invert_free,
+    Nuisance, OverlapFit, OverlapProblem, OverlapScatter, OverlapScratch, Real, Result, SplineImage,
+    invert_free,
 };
 
 use crate::coherent::{coherent_images, sandwich};
@@ -110,14 +111,27 @@ impl Overlap {
             let filtered = pair_of(&spline, &images.moving);
             if let Some(fit) = filtered.fit(plain.shift, scratch)?.filter(near) {
                 let information = images.information.map(|row| row.map(|v| v * fit.count as f64));
-                if let Some(matrix) = invert_free(information, [true; 2]) {
+                let seen = scattered_covariance(&filtered, &fit, 2 * BLOCK, scratch);
+                if let Some(expected) = invert_free(information, [true; 2]) {
+                    // Spectra estimated from these very images flatter; residuals in blocks miss what
+                    // reaches beyond a block. The larger of the two is believed.
+                    let size = |m: &[[f64; 2]; 2]| m[0][0] + m[1][1];
+                    let matrix = if size(&seen) > size(&expected) { seen } else { expected };
                     return Ok((OverlapFit { correlation: plain.correlation, ..fit }, matrix));
                 }
             }
         }
         let problem = OverlapProblem { reference_noise, ..problem.clone() };
         let fit = problem.fit(plain.shift, scratch)?.filter(near).unwrap_or(plain);
-        Ok((fit, covariance(&problem, &fit, scratch).matrix))
+        let mut matrix = covariance(&problem, &fit, scratch).matrix;
+        // The noise level is itself an estimate: half of what it moved the result counts as uncertain.
+        let moved = [0, 1].map(|a| 0.5 * (fit.shift[a] - plain.shift[a]));
+        for (row, a) in matrix.iter_mut().zip(moved) {
+            for (v, b) in row.iter_mut().zip(moved) {
+                *v += a * b;
+            }
+        }
+        Ok((fit, matrix))
     }
 
     /// Fits from each start (with its whole-pixel score) that may still win, best first.
@@ -213,6 +227,26 @@ pub(crate) struct FitCovariance {
     pub(crate) reference_noise: f64,
 }
 
+/// `H⁻¹ M H⁻¹` with M as blocks of `block` × `block` pixels show it, NaN if the fit fixes nothing.
+fn scattered_covariance<F: Real>(
+    problem: &OverlapProblem<'_, F>,
+    fit: &OverlapFit,
+    block: usize,
+    scratch: &mut OverlapScratch<F>,
+) -> [[f64; 2]; 2] {
+    let scatter = problem.scatter(fit, block, scratch);
+    match invert_free(shared_curvature(fit, &scatter), [true; 2]) {
+        Some(inverse) => sandwich(inverse, scatter.gradient),
+        None => [[f64::NAN; 2]; 2],
+    }
+}
+
+/// The part of the curvature that the scene makes, not the interpolated image's noise.
+fn shared_curvature(fit: &OverlapFit, scatter: &OverlapScatter) -> [[f64; 2]; 2] {
+    let share = scatter.shared_slope.map(|s| if s.is_finite() { s.clamp(0.05, 1.0) } else { 1.0 });
+    std::array::from_fn(|i| std::array::from_fn(|j| fit.curvature[i][j] * (share[i] * share[j]).sqrt()))
+}
+
 /// Side of the blocks within which noise may be correlated.
 const BLOCK: usize = 8;
 
@@ -227,11 +261,9 @@ pub(crate) fn covariance<F: Real>(
     let (h, w) = problem.reference.shape();
     let free = [h > 1 || problem.moving.nrows() > 1, w > 1 || problem.moving.ncols() > 1];
     let scatter = problem.scatter(fit, BLOCK, scratch);
-    let share = scatter.shared_slope.map(|s| if s.is_finite() { s.clamp(0.05, 1.0) } else { 1.0 });
     let reference_noise = scatter.reference_noise;
     let nan = FitCovariance { matrix: [[f64::NAN; 2]; 2], reference_noise };
-    let shared: [[f64; 2]; 2] =
-        std::array::from_fn(|i| std::array::from_fn(|j| fit.curvature[i][j] * (share[i] * share[j]).sqrt()));
+    let shared = shared_curvature(fit, &scatter);
     let (Some(inverse), Some(whole)) = (invert_free(shared, free), invert_free(fit.curvature, free)) else {
         return nan;
     };

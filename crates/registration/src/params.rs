@@ -38,7 +38,7 @@ pub enum Refinement {
     Continuous,
     /// The best point of a grid of `factor` points per pixel (Guizar-Sicairos and others, 2008).
     Upsampled {
-        /// Points per pixel, above 0.
+        /// Points per pixel, 1 to 1000.
         factor: f64,
     },
     /// Whole pixels.
@@ -129,9 +129,13 @@ impl RegistrationParams {
             return Err(Error::parameter("ambiguity", "not negative", self.ambiguity));
         }
         if let Refinement::Upsampled { factor } = self.refinement
-            && !(1.0..=1e6).contains(&factor)
+            && !(1.0..=1e3).contains(&factor)
         {
-            return Err(Error::parameter("upsample_factor", "between 1 and 1e6", factor));
+            return Err(Error::parameter(
+                "upsample_factor",
+                "between 1 and 1000 (or take the continuous refinement)",
+                factor,
+            ));
         }
         if self.frame == Frame::Overlap {
             let periodic_only = [

@@ -139,8 +139,11 @@ impl<F: Real> Periodic<F> {
             .map(|y| {
                 let row = map.row(y);
                 let row = row.to_slice().expect("a map in C order");
-                let (high, low) =
-                    if columns.len() == w { extremes(row.iter().copied()) } else { extremes(columns.iter().map(|&x| row[x])) };
+                let (high, low) = if columns.len() == w {
+                    extremes(row.iter().copied())
+                } else {
+                    extremes(columns.iter().map(|&x| row[x]))
+                };
                 (y, high, low)
             })
             .collect();

@@ -34,6 +34,9 @@ type Part = fn(&Session, &std::path::Path) -> Result<Vec<Section>>;
 /// In the order in which they are shown.
 const PARTS: &[Part] = &[registration::run];
 
+/// Rows of a section that are shown on the terminal.
+const SHOWN: usize = 8;
+
 /// The JSON object.
 #[derive(Debug, Serialize)]
 struct Demo {
@@ -61,13 +64,13 @@ pub(crate) fn run(session: &Session, _args: DemoArgs) -> Result<()> {
         return print_json(&demo);
     }
     for section in &demo.sections {
-        print(&format!(
-            "{}\n{}\n\n$ {}\n\n{}\n",
-            section.name,
-            section.about,
-            section.command,
-            section.table()
-        ))?;
+        let (name, about, command) = (&section.name, &section.about, &section.command);
+        let mut table = section.table();
+        let more = match table.cut(SHOWN) {
+            0 => String::new(),
+            more => format!("… and {more} more in the report\n"),
+        };
+        print(&format!("{name}\n{about}\n\n$ {command}\n\n{table}{more}\n"))?;
     }
     print(&format!("{}\nPictures and numbers: {}\n", summary(&demo.sections), demo.report.display()))
 }

@@ -117,6 +117,19 @@ fn refinement(text: &str) -> Result<Refinement, String> {
     }
 }
 
+/// A message about a parameter with the name of its option.
+fn as_option(message: &str) -> String {
+    const OPTIONS: &[(&str, &str)] = &[
+        ("min_overlap ", "--overlap-ratio "),
+        ("max_shift ", "--max-shift "),
+        ("method ", "--method "),
+        ("disambiguate ", "--disambiguate "),
+    ];
+    let known =
+        OPTIONS.iter().find_map(|(name, option)| Some(format!("{option}{}", message.strip_prefix(name)?)));
+    known.unwrap_or_else(|| message.to_owned())
+}
+
 /// The table `[register]` of a configuration file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -183,7 +196,7 @@ impl RegisterArgs {
         } else if let Some(index) = self.reference_frame {
             config.strategy = Strategy::CommonReference { index };
         }
-        config.registration.validate().map_err(|e| Usage(e.to_string()))?;
+        config.registration.validate().map_err(|e| Usage(as_option(&e.to_string())))?;
         self.check_masks(&config)?;
         Ok(config)
     }

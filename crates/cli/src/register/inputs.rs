@@ -60,6 +60,9 @@ impl Inputs {
     fn add(&mut self, text: &str) -> Result<()> {
         let selector: Selector = text.parse()?;
         let file = io::open(&selector)?;
+        if file.shape.contains(&0) {
+            bail!("{text}: shape {:?} holds no pixel", file.shape);
+        }
         if file.n_frames() == 1 {
             self.warnings.extend(file.warnings.iter().map(|w| format!("{text}: {w}")));
             let [.., h, w] = file.shape[..] else { bail!("{text}: shape {:?} is no image", file.shape) };

@@ -37,7 +37,8 @@ pub(crate) fn write(
     let registered = onto_reference(&moving, row.shift, fixed.dim(), periodic)?;
     let ([dy, dx], [ey, ex]) = (row.shift, row.errors());
     let numbers = format!("dy = {dy:+.4} ± {ey:.4} px, dx = {dx:+.4} ± {ex:.4} px").replace('-', "−");
-    let title = format!("{}: {numbers}", row.image);
+    let choice = if rows.len() > 1 { " (the largest shift)" } else { "" };
+    let title = format!("{}{choice}: {numbers}", row.image);
     let mut drawn = vec![Drawn {
         path: path.to_path_buf(),
         picture: before_and_after(fixed.view(), moving.view(), registered.view(), &title)?,

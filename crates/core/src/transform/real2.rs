@@ -377,24 +377,31 @@ fn join<F: Real>(
     stride: usize,
     w: usize,
 ) {
-    for k in 0..=w / 2 {
-        let column = &spectrum[k * h + first_row..k * h + first_row + rows];
-        for (row, pair) in packed.chunks_exact_mut(stride).zip(column.chunks_exact(2)) {
-            let (a, b) = (pair[0], pair[1]);
-            row[w - k] = Complex::new(a.re + b.im, b.re - a.im);
-            row[k] = Complex::new(a.re - b.im, a.im + b.re);
+    let column = |k: usize| &spectrum[k * h + first_row..k * h + first_row + rows];
+    // Two columns at a time, so that whole vectors are written; the last pair may overlap the one before.
+    for k in (1..w.div_ceil(2)).step_by(2).map(|k| k.min(w / 2 - 1)) {
+        let pairs = column(k).chunks_exact(2).zip(column(k + 1).chunks_exact(2));
+        for (row, (here, next)) in packed.chunks_exact_mut(stride).zip(pairs) {
+            let (a, b, c, d) = (here[0], here[1], next[0], next[1]);
+            let high = &mut row[w - k - 1..=w - k];
+            high[0] = Complex::new(c.re + d.im, d.re - c.im);
+            high[1] = Complex::new(a.re + b.im, b.re - a.im);
+            let low = &mut row[k..k + 2];
+            low[0] = Complex::new(a.re - b.im, a.im + b.re);
+            low[1] = Complex::new(c.re - d.im, c.im + d.re);
         }
         if rows % 2 == 1 {
             let row = &mut packed[rows / 2 * stride..];
-            row[w - k] = column[rows - 1].conj();
-            row[k] = column[rows - 1];
+            for k in [k, k + 1] {
+                row[w - k] = column(k)[rows - 1].conj();
+                row[k] = column(k)[rows - 1];
+            }
         }
     }
     // The mean and the Nyquist column of a real image are real in every row.
     let own_mirrors = if w.is_multiple_of(2) { [0, w / 2] } else { [0, 0] };
     for k in own_mirrors {
-        let column = &spectrum[k * h + first_row..k * h + first_row + rows];
-        for (row, pair) in packed.chunks_exact_mut(stride).zip(column.chunks(2)) {
+        for (row, pair) in packed.chunks_exact_mut(stride).zip(column(k).chunks(2)) {
             row[k] = Complex::new(pair[0].re, pair.get(1).map_or(F::zero(), |b| b.re));
         }
     }

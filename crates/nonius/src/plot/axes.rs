@@ -13,8 +13,13 @@ pub(crate) struct Ticks {
 pub(crate) fn ticks(low: f64, high: f64, wanted: usize) -> Ticks {
     let raw = (high - low) / wanted.max(1) as f64;
     let decade = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * decade).into_iter().find(|s| *s >= raw * 0.999);
-    let step = step.unwrap_or(raw);
+    let step = decade
+        * match raw / decade {
+            m if m < 1.5 => 1.0,
+            m if m < 3.5 => 2.0,
+            m if m < 7.5 => 5.0,
+            _ => 10.0,
+        };
     let slack = 1e-9 * (high - low);
     let (first, last) = (((low - slack) / step).ceil(), ((high + slack) / step).floor());
     if !(step > 0.0 && step.is_finite() && last - first < 100.0) {
@@ -67,7 +72,7 @@ impl Axes {
             canvas.line((x, self.top), (x, bottom), GRID, 0.5);
             canvas.text((x, bottom + 16.0), Anchor::Middle, 11, INK, &number(v, xs.step));
         }
-        let ys = ticks(self.y.0, self.y.1, (self.height / 50.0) as usize);
+        let ys = ticks(self.y.0, self.y.1, (self.height / 65.0) as usize);
         for &v in &ys.places {
             let (_, y) = self.place(self.x.0, v);
             canvas.line((self.left, y), (right, y), GRID, 0.5);
@@ -76,7 +81,7 @@ impl Axes {
         canvas.outline((self.left, self.top), (self.width, self.height));
         canvas.text((self.left, self.top - 10.0), Anchor::Start, 13, INK, title);
         canvas.text((self.left + self.width / 2.0, bottom + 34.0), Anchor::Middle, 12, INK, x_name);
-        canvas.text_up((self.left - 48.0, self.top + self.height / 2.0), 12, y_name);
+        canvas.text_up((self.left - 58.0, self.top + self.height / 2.0), 12, y_name);
     }
 
     /// Dashes at zero, where zero is in view.
@@ -111,8 +116,8 @@ mod tests {
     #[test]
     fn ticks_are_round_and_inside() {
         let t = ticks(-0.013, 0.0271, 4);
-        assert_eq!(t.step, 0.02);
-        assert_eq!(t.places.len(), 2);
+        assert_eq!(t.step, 0.01);
+        assert_eq!(t.places.len(), 4);
         assert_eq!(number(-0.01, 0.01), "−0.01");
         assert_eq!(number(-0.0, 5.0), "0");
         assert!(ticks(0.0, f64::NAN, 4).places.is_empty());

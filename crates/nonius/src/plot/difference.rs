@@ -9,7 +9,7 @@ use super::colors::{ColorScale, INK};
 use super::heat::{ABOVE, BELOW, Fitted};
 
 /// Side of the square that each image fits in.
-const SIDE: f64 = 250.0;
+const SIDE: f64 = 240.0;
 const GAP: f64 = 22.0;
 const EDGE: f64 = 22.0;
 

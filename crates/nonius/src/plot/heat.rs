@@ -10,33 +10,30 @@ use super::colors::{ColorScale, FAINT, INK, Rgb};
 pub(crate) const ABOVE: f64 = 22.0;
 pub(crate) const BELOW: f64 = 62.0;
 
-/// How an image fills a square of given size: enlarged by a whole factor, or averaged.
+/// An image in the pixels of the picture: enlarged by repeating its own, or reduced by averaging them.
 pub(crate) struct Fitted {
     pixels: Array2<f64>,
-    factor: usize,
 }
 
 impl Fitted {
+    /// Fits `image` into a square of `side` units.
     pub(crate) fn new(image: ArrayView2<'_, f64>, side: f64) -> Self {
         let room = (side * SCALE as f64) as usize;
-        let longest = image.dim().0.max(image.dim().1).max(1);
-        if longest <= room {
-            return Fitted { pixels: image.to_owned(), factor: room / longest };
-        }
-        let shrunk = |n: usize| (n * room / longest).max(1);
         let (h, w) = image.dim();
-        let (rows, columns) = (shrunk(h), shrunk(w));
+        let longest = h.max(w).max(1);
+        let fitted = |n: usize| (n * room / longest).max(1);
+        let (rows, columns) = (fitted(h), fitted(w));
+        let span = |k: usize, n: usize, out: usize| k * n / out..((k + 1) * n / out).max(k * n / out + 1);
         let pixels = Array2::from_shape_fn((rows, columns), |(i, j)| {
-            let span = |k: usize, n: usize, out: usize| k * n / out..((k + 1) * n / out).max(k * n / out + 1);
             mean(image.slice(s![span(i, h, rows), span(j, w, columns)]))
         });
-        Fitted { pixels, factor: 1 }
+        Fitted { pixels }
     }
 
     /// Width and height in units of the canvas.
     pub(crate) fn size(&self) -> (f64, f64) {
-        let unit = self.factor as f64 / SCALE as f64;
-        (self.pixels.dim().1 as f64 * unit, self.pixels.dim().0 as f64 * unit)
+        let (rows, columns) = self.pixels.dim();
+        (columns as f64 / SCALE as f64, rows as f64 / SCALE as f64)
     }
 
     /// Draws the panel with its image's upper left corner at `at`.
@@ -49,10 +46,9 @@ impl Fitted {
         remark: &str,
     ) {
         let (width, height) = self.size();
-        let (h, w) = self.pixels.dim();
-        let factor = self.factor;
-        let ink = |row, column| scale.color(self.pixels[(row / factor, column / factor)], (row, column));
-        canvas.pixels(at, (h * factor, w * factor), ink);
+        canvas.pixels(at, self.pixels.dim(), |row, column| {
+            scale.color(self.pixels[(row, column)], (row, column))
+        });
         canvas.outline(at, (width, height));
         canvas.text((at.0, at.1 - 8.0), Anchor::Start, 13, INK, title);
         canvas.text((at.0, at.1 + height + 17.0), Anchor::Start, 12, FAINT, remark);
@@ -74,11 +70,17 @@ fn color_bar(canvas: &mut Canvas, (x, y): (f64, f64), width: f64, scale: ColorSc
     let ink = |_, c| -> Rgb { scale.color(value(c), (0, 0)) };
     canvas.pixels((x, y), ((THICK * SCALE as f64) as usize, columns), ink);
     canvas.outline((x, y), (width, THICK));
-    let wanted = if width < 120.0 { 2 } else { 4 };
-    let marks = ticks(low, high, wanted);
+    let marks = ticks(low, high, if width < 120.0 { 2 } else { 3 });
     for &mark in &marks.places {
-        let place = x + width * (mark - low) / (high - low);
+        let part = (mark - low) / (high - low);
+        let place = x + width * part;
+        // Numbers at either end stay below their own bar.
+        let anchor = match part {
+            t if t < 0.06 => Anchor::Start,
+            t if t > 0.94 => Anchor::End,
+            _ => Anchor::Middle,
+        };
         canvas.line((place, y + THICK), (place, y + THICK + 3.0), INK, 0.5);
-        canvas.text((place, y + THICK + 15.0), Anchor::Middle, 11, INK, &number(mark, marks.step));
+        canvas.text((place, y + THICK + 15.0), anchor, 11, INK, &number(mark, marks.step));
     }
 }

@@ -40,9 +40,9 @@ pub struct ShiftScatter {
 }
 
 const SIDE: f64 = 330.0;
-const LEFT: f64 = 74.0;
+const LEFT: f64 = 84.0;
 const TOP: f64 = 72.0;
-const APART: f64 = 100.0;
+const APART: f64 = 104.0;
 
 impl ShiftScatter {
     /// Draws it.

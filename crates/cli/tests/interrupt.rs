@@ -1,0 +1,41 @@
+//! Ctrl-C.
+#![cfg(unix)]
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use ndarray::Array3;
+use nonius::io::write_npy;
+
+use crate::names;
+
+#[test]
+fn an_interrupted_run_fails_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    // A texture that wanders; enough frames for many seconds.
+    let frames = Array3::from_shape_fn((3000, 64, 64), |(k, y, x)| {
+        let (y, x) = (y + k % 5, x + k % 3);
+        ((y * y * 7 + x * x * 13 + y * x * 31) % 251) as u8
+    });
+    write_npy(folder.path().join("long.npy"), &frames).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nonius"))
+        .args(["register", "long.npy", "--json", "--out", "r.json", "--apply", "reg"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Long enough for the program to start, much shorter than its work.
+    std::thread::sleep(Duration::from_millis(700));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success() && child.try_wait().is_ok());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Without a code the signal came before the program listened, which kills it as well.
+    assert!(matches!(output.status.code(), Some(130) | None), "{:?} {said}", output.status);
+    assert!(output.stdout.is_empty());
+    if output.status.code().is_some() {
+        assert_eq!(said.trim(), "error: cancelled");
+    }
+    assert_eq!(names(folder.path()), ["long.npy"]);
+}

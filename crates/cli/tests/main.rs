@@ -1,0 +1,67 @@
+//! The program as a user meets it: files in, tables, JSON, messages and exit codes out.
+
+mod bad_input;
+mod config;
+mod demo;
+mod info;
+mod interrupt;
+mod register;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ndarray::Array2;
+use nonius::synthetic::{ImagePair, ImagePairParams};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Runs the program in `folder`.
+fn nonius(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nonius")).args(args).current_dir(folder).output().expect("nonius starts")
+}
+
+/// What a run that must succeed says on standard output.
+#[track_caller]
+fn stdout(folder: &Path, args: &[&str]) -> String {
+    let output = nonius(folder, args);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {complaint}");
+    String::from_utf8(output.stdout).expect("output is UTF-8")
+}
+
+/// The one JSON object of a run that must succeed.
+#[track_caller]
+fn json(folder: &Path, args: &[&str]) -> Value {
+    let text = stdout(folder, args);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let value: Value = serde_json::from_str(&text).expect("output is JSON");
+    assert!(value.is_object());
+    value
+}
+
+/// A folder with `a.npy` and `b.npy`, scene C: content enters and leaves.
+fn pair(shift: [f64; 2]) -> (TempDir, ImagePair) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pair = ImagePairParams::scene_c(shift, 0.1, 5).generate().expect("a scene");
+    write(folder.path(), "a.npy", &pair.reference);
+    write(folder.path(), "b.npy", &pair.moving);
+    (folder, pair)
+}
+
+fn write(folder: &Path, name: &str, image: &Array2<f64>) {
+    nonius::io::write_npy(folder.join(name), image).expect("an image is written");
+}
+
+/// The names in a folder, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> =
+        entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// A pair of numbers in JSON.
+fn two(value: &Value) -> [f64; 2] {
+    [0, 1].map(|i| value[i].as_f64().expect("a number"))
+}
