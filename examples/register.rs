@@ -5,11 +5,17 @@
 //! cargo run --release --example register -- night.fits[1] later.fits[1]
 //! ```
 
+// An example speaks to whoever runs it.
+#![allow(clippy::print_stdout)]
+
 use anyhow::{Result, bail};
 use ndarray::Array2;
 use nonius::io::read_image;
 use nonius::registration::{RegistrationParams, register};
 use nonius::synthetic::{Boundary, Content, ImagePairParams, Motion, NoiseParams, SceneParams};
+
+/// Reference, moving image and, where it is known, the true shift.
+type Pair = (Array2<f64>, Array2<f64>, Option<[f64; 2]>);
 
 fn main() -> Result<()> {
     let paths: Vec<String> = std::env::args().skip(1).collect();
@@ -43,7 +49,7 @@ fn main() -> Result<()> {
 
 /// Two noisy exposures of extended emission whose content moved by (2.7, −1.4) px: some of it leaves the
 /// frame, and other content enters.
-fn synthetic() -> Result<(Array2<f64>, Array2<f64>, Option<[f64; 2]>)> {
+fn synthetic() -> Result<Pair> {
     let noise = NoiseParams::white(0.1);
     let pair = ImagePairParams {
         scene: SceneParams {

@@ -49,6 +49,6 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Info(info::InfoArgs),
-    Register(register::RegisterArgs),
+    Register(Box<register::RegisterArgs>),
     Demo(demo::DemoArgs),
 }

@@ -43,7 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let config = config::Config::load(cli.global.config.as_deref())?;
     session.in_pool(|| match cli.command {
         Command::Info(args) => info::run(&session, args),
-        Command::Register(args) => register::run(&session, config.register, args),
+        Command::Register(args) => register::run(&session, config.register, *args),
         Command::Demo(args) => demo::run(&session, args),
     })
 }

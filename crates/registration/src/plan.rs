@@ -46,7 +46,7 @@ pub struct RegistrationScratch<F> {
 
 #[derive(Debug)]
 enum ScratchOf<F> {
-    Periodic(PeriodicScratch<F>),
+    Periodic(Box<PeriodicScratch<F>>),
     Overlap(Box<OverlapFrameScratch<F>>),
 }
 
@@ -74,7 +74,7 @@ impl<F: Real> RegistrationPlan<F> {
     /// Working memory for one thread.
     pub fn scratch(&self) -> RegistrationScratch<F> {
         let method = match &self.method {
-            PlanOf::Periodic(plan) => ScratchOf::Periodic(plan.scratch()),
+            PlanOf::Periodic(plan) => ScratchOf::Periodic(Box::new(plan.scratch())),
             PlanOf::Overlap(plan) => ScratchOf::Overlap(Box::new(plan.scratch())),
         };
         RegistrationScratch { shape: self.shape, method }
