@@ -2,11 +2,12 @@
 
 use ndarray::{Array1, Array2, ArrayD, IxDyn};
 use nonius_core::{
-    Border, Error, FftNd, FrameSource, RealFft2, Result, RunningStatistics, SplineDegree, SplineImage,
-    TrigonometricPolynomial, Window, center_of_mass, check_finite, cramer_rao_bound, downsample, fast_length,
-    fisher_information, fourier_shift, fourier_shift_complex, frequency, gaussian_filter, gaussian_kernel,
-    high_pass, invert_symmetric, overlap_range, paraboloid_peak, spline_shift, taylor_peak, trusted_places,
-    upsampled_dft, wrapped_lag, zoom, zoom_positions,
+    Border, Error, FftNd, FrameSource, Nuisance, OverlapProblem, OverlapScratch, RealFft2, Result,
+    RunningStatistics, SplineDegree, SplineImage, TrigonometricPolynomial, Window, center_of_mass,
+    check_finite, cramer_rao_bound, downsample, fast_length, fisher_information, fourier_shift,
+    fourier_shift_complex, frequency, gaussian_filter, gaussian_kernel, high_pass, invert_symmetric,
+    overlap_range, paraboloid_peak, spline_shift, taylor_peak, trusted_places, upsampled_dft, wrapped_lag,
+    zoom, zoom_positions,
 };
 use num_complex::Complex;
 
@@ -159,6 +160,50 @@ fn a_polynomial_of_no_numbers_has_no_maximum() {
     assert!(!TrigonometricPolynomial::new(&plan, &spectrum).maximum([1.0, 2.0], 1.0).converged);
     spectrum[7] = Complex::new(1.0, 0.0);
     assert!(!TrigonometricPolynomial::new(&plan, &spectrum).maximum([f64::NAN, 2.0], 1.0).converged);
+}
+
+#[test]
+fn a_fit_to_no_numbers_finds_nothing() {
+    let texture = |n: usize, d: f64| {
+        Array2::from_shape_fn((n, n), |(y, x)| {
+            (0.7 * (y as f64 - d)).sin() + (0.4 * x as f64 * y as f64).cos()
+        })
+    };
+    // The moving frame is the larger one, so that a lost displacement would leave the reference.
+    let reference = SplineImage::new(texture(12, 0.0).view(), SplineDegree::Septic).unwrap();
+    let nuisance = Nuisance { gain: true, offset: true };
+    let fit = |moving: &Array2<f64>, start: [f64; 2]| {
+        let moving = moving.view();
+        OverlapProblem {
+            reference: &reference,
+            moving,
+            weights: None,
+            trusted: None,
+            nuisance,
+            reference_noise: 0.0,
+        }
+        .fit(start, &mut OverlapScratch::default())
+    };
+    let clean = texture(60, 0.0);
+    assert!(fit(&clean, [0.0, 0.0]).unwrap().is_some());
+    for bad in NOT_FINITE {
+        assert!(fit(&clean, [bad, 0.0]).is_err());
+        let mut moving = clean.clone();
+        moving.fill(bad);
+        for start in [[0.0, 0.0], [40.0, 40.0]] {
+            let found = fit(&moving, start);
+            assert!(!matches!(found, Ok(Some(f)) if f.converged), "{bad} at {start:?}: {found:?}");
+        }
+    }
+    for far in [1e3, 1e300] {
+        assert_eq!(fit(&clean, [far, 0.0]).unwrap(), None);
+        assert_eq!(fit(&clean, [0.0, -far]).unwrap(), None);
+    }
+    assert_eq!(fit(&Array2::zeros((0, 7)), [0.0, 0.0]).unwrap_or(None), None);
+    assert_eq!(
+        fit(&Array2::ones((30, 30)), [3.0, 3.0]).unwrap_or(None).filter(|f| f.correlation > 0.0),
+        None
+    );
 }
 
 #[test]
