@@ -14,7 +14,10 @@ use num_complex::Complex;
 const NOT_FINITE: [f64; 3] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
 
 /// Every function that takes an image, with parameters that are right for one of 5 × 6.
-fn functions_of_an_image() -> Vec<(&'static str, fn(&Array2<f64>) -> Result<()>)> {
+/// A function's name and a call of it with one image.
+type Call = (&'static str, fn(&Array2<f64>) -> Result<()>);
+
+fn functions_of_an_image() -> Vec<Call> {
     vec![
         ("fisher_information", |f| fisher_information(f.view(), 1.0).map(drop)),
         ("cramer_rao_bound", |f| cramer_rao_bound(f.view(), 1.0).map(drop)),

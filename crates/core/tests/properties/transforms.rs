@@ -176,7 +176,7 @@ proptest! {
     fn fast_lengths_are_just_long_enough(n in 1..5000_usize) {
         let rest = |mut m: usize| {
             for prime in [2, 3, 5] {
-                while m % prime == 0 {
+                while m.is_multiple_of(prime) {
                     m /= prime;
                 }
             }
