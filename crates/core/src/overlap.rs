@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::check_shape;
 use crate::information::invert_symmetric;
-use crate::spline::{NoiseGain, ShiftedRow, SplineImage, overlap_range};
+use crate::spline::{ShiftedRow, SplineImage, overlap_range};
 use crate::{Error, Real, Result};
 
 /// Which of gain and offset between the images are fitted with the displacement.
@@ -20,24 +20,39 @@ pub struct Nuisance {
 /// Two frames of one scene, and what is known of their pixels.
 ///
 /// The model is `moving[r] = gain · reference(r − d) + offset + noise` for every pixel `r` whose place
-/// `r − d` lies in the reference frame; other pixels say nothing. The reference is interpolated, so let
-/// it be the quieter one of two images.
+/// `r − d` lies in the reference frame; other pixels say nothing. The reference is interpolated.
+///
+/// Without [`slopes`](Self::slopes), the displacement minimises χ²: the maximum-likelihood estimate for a
+/// reference without noise. If it has noise, interpolation weakens that between pixels, which χ² takes for
+/// agreement; displacements are drawn towards half pixels.
+///
+/// With slopes `t` of the moving image the displacement solves
+///
+/// ```text
+/// Σ_r w (t − (t·m/m·m) m) · reference(r − d) = 0,   t = ∂moving/∂(y, x), m = moving less its mean
+/// ```
+///
+/// the condition for a maximum of the correlation coefficient with the roles of the images exchanged (the
+/// inverse compositional step of S. Baker and I. Matthews, Int. J. Comput. Vis. 56, 221 (2004)). For slopes
+/// that leave out the pixel itself, as those from [`slopes`](crate::slopes) do, neither image's noise draws
+/// the result anywhere, white or not. Let the moving image then be the quieter one.
 #[derive(Debug, Clone)]
 pub struct OverlapProblem<'a, F> {
     /// The reference, as splines.
     pub reference: &'a SplineImage<F>,
     /// The moving image.
     pub moving: ArrayView2<'a, F>,
+    /// Slopes of the moving image along y and x, or smoothed ones; None for the interpolated reference's.
+    pub slopes: Option<[ArrayView2<'a, F>; 2]>,
     /// Weights `1/σ²` of the moving image's pixels, 0 for a missing one; None for 1 everywhere.
     pub weights: Option<ArrayView2<'a, F>>,
     /// Places of the reference that can be trusted, from [`trusted_places`]; None for all.
     pub trusted: Option<ArrayView2<'a, bool>>,
     /// What is fitted beside the displacement.
     pub nuisance: Nuisance,
-    /// Variance of white noise in the reference's pixels, 0 if it has none or it is not known. With it the
-    /// part of χ² that comes from interpolating that noise ([`SplineImage::noise_gain`]) is taken away,
-    /// which would otherwise draw the displacement towards half pixels.
-    pub reference_noise: f64,
+    /// Variance of the moving image's noise, as far as it is known, else 0: kept out of `m·m` where slopes
+    /// are given.
+    pub moving_noise: f64,
 }
 
 /// What [`OverlapProblem::fit`] found.
@@ -55,8 +70,8 @@ pub struct OverlapFit {
     pub correlation: f64,
     /// Pixels with a weight above 0 in the overlap.
     pub count: usize,
-    /// `Σ w ∇model ∇modelᵀ` with gain and offset profiled out: half the Hessian of χ² where residuals are
-    /// noise.
+    /// `Σ w t tᵀ` with gain and offset profiled out, t the slopes that were given or `∇model`: half the
+    /// Hessian of χ² where residuals and slopes are as they should be.
     pub curvature: [[f64; 2]; 2],
     /// Steps became small.
     pub converged: bool,
@@ -80,20 +95,19 @@ impl OverlapFit {
 /// How the residuals of a fit scatter, for a covariance that does not believe in white noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OverlapScatter {
-    /// `Σ_blocks s sᵀ` with `s = Σ_block w e ∇model`: the variance of the gradient of χ²/2, whatever the
-    /// correlation of the noise within a block.
+    /// `Σ_blocks s sᵀ` with `s = Σ_block w e t`: the variance of `Σ w e t`, whatever the correlation of the
+    /// noise within a block.
     pub gradient: [[f64; 2]; 2],
     /// The number of independent blocks that this rests on.
     pub effective_blocks: f64,
-    /// Part of the interpolated image's slopes along y and x that the other image shares: 1 for a
-    /// reference without noise, less where noise makes slopes of its own.
-    pub shared_slope: [f64; 2],
-    /// Variance of white noise in the interpolated image that would make the other part of its slopes; 0 if
-    /// that is not significant.
-    pub reference_noise: f64,
+    /// `Σ w t ∇modelᵀ`, symmetric part, with gain and offset profiled out: the part of
+    /// [`OverlapFit::curvature`] that both images share, noise of the slopes left out.
+    pub shared_curvature: [[f64; 2]; 2],
+    /// The part of the overlap that was looked at, 1 unless it is large.
+    pub part: f64,
 }
 
-/// Weighted sums over the overlap, with `f` the shifted reference, `p`, `q` its slopes along y and x and
+/// Weighted sums over the overlap, with `f` the shifted reference, `p`, `q` the slopes along y and x and
 /// `e` the residual for some gain and offset.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
@@ -153,8 +167,12 @@ impl<F: Real> OverlapProblem<'_, F> {
         if let Some(trusted) = &self.trusted {
             check_shape("trusted places", &[h, w], trusted.shape())?;
         }
-        if !self.moving.is_standard_layout() {
-            return Err(Error::parameter("moving", "in C order (rows contiguous)", "another layout"));
+        let slopes = self.slopes.iter().flatten();
+        for (what, image) in std::iter::once(("moving", &self.moving)).chain(slopes.map(|s| ("slopes", s))) {
+            check_shape(what, self.moving.shape(), image.shape())?;
+            if !image.is_standard_layout() {
+                return Err(Error::parameter(what, "in C order (rows contiguous)", "another layout"));
+            }
         }
         if start.iter().any(|d| !d.is_finite()) {
             return Err(Error::parameter("start", "finite", format!("{start:?}")));
@@ -174,8 +192,6 @@ impl<F: Real> OverlapProblem<'_, F> {
         let mut best: Option<(State, Profile)> = None;
         let mut last = None;
         let mut step_scale = 1.0;
-        // The correction for noise is an expectation: χ² less it need not fall with every step.
-        let guarded = self.reference_noise == 0.0;
         let mut converged = false;
         let mut passes = 0;
         while passes < PASSES {
@@ -185,10 +201,10 @@ impl<F: Real> OverlapProblem<'_, F> {
                 return None;
             }
             let profile = Profile::of(&sums, &state, self)?;
-            let mean = (profile.chi2 - profile.interpolated_noise) / sums.terms[W];
-            if let Some((before, last)) =
-                best.filter(|(_, last)| mean > last.mean + 1e-9 * last.mean.abs() && passes > 2 && guarded)
-            {
+            // With given slopes χ² is not what is minimised: it need not fall with every step.
+            if let Some((before, last)) = best.filter(|(_, last)| {
+                self.slopes.is_none() && profile.mean > (1.0 + 1e-9) * last.mean && passes > 2
+            }) {
                 // Uphill: go back half the way.
                 step_scale *= 0.5;
                 if step_scale < 1e-3 {
@@ -200,11 +216,12 @@ impl<F: Real> OverlapProblem<'_, F> {
                 continue;
             }
             let here = State { shift: state.shift, gain: profile.gain, offset: profile.offset };
-            best = Some((here, Profile { mean, ..profile }));
+            step_scale = best.map_or(1.0, |(_, before)| self.step_scale(&before.newton, &profile.newton));
+            best = Some((here, profile));
             last = best;
-            step_scale = 1.0;
             let length = profile.newton[0].hypot(profile.newton[1]);
-            state = State { shift: moved(here.shift, profile.newton, 1.0), ..here };
+            state = State { shift: moved(here.shift, profile.newton, step_scale), ..here };
+            step_scale = 1.0;
             // A thousandth of the standard error is near enough: what remains shrinks with every pass.
             let small = (1e-3 * profile.standard_error()).clamp(finest, 1e-2);
             if length <= small && settled {
@@ -231,6 +248,14 @@ impl<F: Real> OverlapProblem<'_, F> {
         })
     }
 
+    /// Noise in given slopes makes every step too short by the same factor, which the last two show
+    /// (Aitken); 1 otherwise.
+    fn step_scale(&self, before: &[f64; 2], now: &[f64; 2]) -> f64 {
+        let dot = |a: &[f64; 2], b: &[f64; 2]| a[0] * b[0] + a[1] * b[1];
+        let ratio = dot(now, before) / dot(before, before);
+        if self.slopes.is_some() && ratio > 0.0 && ratio < 0.9 { 1.0 / (1.0 - ratio) } else { 1.0 }
+    }
+
     /// Axes along which there is room to move: a single row has a displacement along x only.
     fn free(&self) -> [bool; 2] {
         let (h, w) = self.reference.shape();
@@ -246,11 +271,9 @@ impl<F: Real> OverlapProblem<'_, F> {
         let per_row = columns.len().div_ceil(block.max(1));
         let mut blocks = vec![[0.0; 4]; per_row];
         let mut totals = Scatter::default();
-        let mut rows: [Vec<F>; 2] = [Vec::new(), Vec::new()];
         // Enough blocks are enough: of a large frame every so many rows of blocks are looked at.
         let block_rows = region.rows.len().div_ceil(block);
         let every = (per_row * block_rows).div_ceil(BLOCKS).min(block_rows.div_ceil(8)).max(1);
-        totals.stands_for = block_rows as f64 / block_rows.div_ceil(every) as f64;
         for (i, y) in region.rows.clone().enumerate() {
             if !(i / block).is_multiple_of(every) {
                 continue;
@@ -259,43 +282,37 @@ impl<F: Real> OverlapProblem<'_, F> {
             let moving = self.moving.row(y);
             self.weigh(y, columns.clone(), fit.shift, &mut scratch.weights);
             let row = &scratch.row;
+            let [along_y, along_x] = self.slopes_of_row(y, &columns, row);
             for (x, &w) in scratch.weights.iter().enumerate() {
-                totals.values.push_weighted(row.value[x].f64(), w.f64());
-                let e = (w * (moving[columns.start + x] - gain * row.value[x] - offset)).f64();
-                let (p, q, w) = (row.slope_y[x].f64(), row.slope_x[x].f64(), w.f64());
+                let m = moving[columns.start + x];
+                let e = (w * (m - gain * row.value[x] - offset)).f64();
+                let (p, q, w) = (along_y[x].f64(), along_x[x].f64(), w.f64());
                 let sums = &mut blocks[x / block];
                 sums[0] += e * p;
                 sums[1] += e * q;
                 sums[2] += w * p * p;
                 sums[3] += w * q * q;
+                let model_slopes = [row.slope_y[x].f64(), row.slope_x[x].f64()];
+                totals.products.push(w, [m.f64(), p, q, model_slopes[0], model_slopes[1]]);
             }
-            let shared = &mut totals.shared;
-            for x in 1..columns.len().saturating_sub(1) {
-                if scratch.weights[x - 1] > F::zero() && scratch.weights[x + 1] > F::zero() {
-                    let at = columns.start + x;
-                    let here = (row.value[x + 1] - row.value[x - 1]).f64();
-                    shared[1][0] += here * (moving[at + 1] - moving[at - 1]).f64();
-                    shared[1][1] += here * here;
-                    shared[1][2] += 1.0;
-                }
-            }
-            if i % block >= 2 && self.weights.is_none() && self.trusted.is_none() {
-                let above = self.moving.row(y - 2);
-                for x in 0..columns.len() {
-                    let here = (row.value[x] - rows[0][x]).f64();
-                    shared[0][0] += here * (moving[columns.start + x] - above[columns.start + x]).f64();
-                    shared[0][1] += here * here;
-                    shared[0][2] += 1.0;
-                }
-            }
-            rows.swap(0, 1);
-            rows[1].clear();
-            rows[1].extend_from_slice(&row.value);
             if (i + 1).is_multiple_of(block) || i + 1 == region.rows.len() {
                 totals.take(&mut blocks);
             }
         }
-        totals.finish(fit, &self.reference.noise_gain(fit.shift))
+        totals.finish(fit, block_rows as f64 / block_rows.div_ceil(every) as f64, self)
+    }
+
+    /// The given slopes of one row, or else those that the row was sampled with.
+    fn slopes_of_row<'b>(
+        &'b self,
+        y: usize,
+        columns: &std::ops::Range<usize>,
+        row: &'b ShiftedRow<F>,
+    ) -> [&'b [F]; 2] {
+        match &self.slopes {
+            None => [&row.slope_y, &row.slope_x],
+            Some(given) => given.each_ref().map(|image| columns_of_row(image, y, columns)),
+        }
     }
 
     fn region(&self, shift: [f64; 2]) -> Region {
@@ -324,10 +341,11 @@ impl<F: Real> OverlapProblem<'_, F> {
         let columns = region.columns.clone();
         let plain = self.weights.is_none() && self.trusted.is_none();
         for y in region.rows.clone() {
-            self.reference.shifted_row(&split, y, columns.clone(), &mut scratch.row);
-            let moving = self.moving.row(y);
-            let moving = moving.slice(ndarray::s![columns.clone()]);
-            let moving = moving.to_slice().expect("moving image in C order");
+            match self.slopes {
+                None => self.reference.shifted_row(&split, y, columns.clone(), &mut scratch.row),
+                Some(_) => self.reference.shifted_values(&split, y, columns.clone(), &mut scratch.row),
+            }
+            let moving = columns_of_row(&self.moving, y, &columns);
             let weights = if plain {
                 sums.count += columns.len();
                 None
@@ -336,13 +354,10 @@ impl<F: Real> OverlapProblem<'_, F> {
                 Some(scratch.weights.as_slice())
             };
             let row = &scratch.row;
+            let slopes = self.slopes_of_row(y, &columns, row);
             let terms = match weights {
-                None => {
-                    accumulate::<F, false>(&row.value, &row.slope_y, &row.slope_x, moving, &[], gain, offset)
-                }
-                Some(w) => {
-                    accumulate::<F, true>(&row.value, &row.slope_y, &row.slope_x, moving, w, gain, offset)
-                }
+                None => accumulate::<F, false>(&row.value, slopes, moving, &[], gain, offset),
+                Some(w) => accumulate::<F, true>(&row.value, slopes, moving, w, gain, offset),
             };
             for (sum, term) in sums.terms.iter_mut().zip(terms) {
                 *sum += term;
@@ -390,19 +405,68 @@ pub fn trusted_places(valid: ArrayView2<'_, bool>, reach: usize) -> Array2<bool>
     out
 }
 
+/// Some columns of a row.
+fn columns_of_row<'a, F: Real>(
+    image: &'a ArrayView2<'_, F>,
+    y: usize,
+    columns: &std::ops::Range<usize>,
+) -> &'a [F] {
+    let width = image.ncols();
+    let all = image.as_slice().expect("an image in C order");
+    &all[y * width + columns.start..y * width + columns.end]
+}
+
 /// Running totals of [`OverlapProblem::scatter`].
 #[derive(Debug, Default)]
 struct Scatter {
-    /// Rows of blocks that each one looked at stands for.
-    stands_for: f64,
     gradient: [f64; 3],
     /// Sums of the blocks' expected scatter along y and x, and of its square.
     expected: [f64; 2],
     squares: [f64; 2],
-    /// Along y and x: products of differences of both images, squares of the interpolated one's, their
-    /// number.
-    shared: [[f64; 3]; 2],
-    values: WeightedMoments,
+    products: Products,
+}
+
+/// Weighted sums and sums of products of the moving image m, the slopes t (along y, x) and the slopes a of
+/// the interpolated reference.
+#[derive(Debug, Default)]
+struct Products {
+    weight: f64,
+    sums: [f64; 5],
+    m: [f64; 5],
+    slopes: [[f64; 2]; 2],
+}
+
+impl Products {
+    fn push(&mut self, w: f64, v: [f64; 5]) {
+        self.weight += w;
+        let [m, p, q, a, b] = v;
+        for (sum, v) in self.sums.iter_mut().zip(v) {
+            *sum += w * v;
+        }
+        for (sum, v) in self.m.iter_mut().zip(v) {
+            *sum += w * m * v;
+        }
+        for (sums, t) in self.slopes.iter_mut().zip([p, q]) {
+            sums[0] += w * t * a;
+            sums[1] += w * t * b;
+        }
+    }
+
+    /// `Σ w t aᵀ` with what m and a constant explain taken out.
+    fn shared_curvature<F: Real>(&self, problem: &OverlapProblem<'_, F>) -> [[f64; 2]; 2] {
+        let centre = |sum: f64, i: usize, j: usize| {
+            if problem.nuisance.offset { sum - self.sums[i] * self.sums[j] / self.weight } else { sum }
+        };
+        let signal = centre(self.m[0], 0, 0) - problem.moving_noise * self.weight;
+        let with_m = |i: usize| centre(self.m[i], 0, i);
+        std::array::from_fn(|i| {
+            std::array::from_fn(|j| {
+                let plain = centre(self.slopes[i][j], 1 + i, 3 + j);
+                let explained = with_m(1 + i) * with_m(3 + j) / signal;
+                if problem.nuisance.gain && explained.is_finite() { plain - explained } else { plain }
+            })
+        })
+    }
 }
 
 impl Scatter {
@@ -418,70 +482,31 @@ impl Scatter {
         }
     }
 
-    fn finish(self, fit: &OverlapFit, noise: &NoiseGain) -> OverlapScatter {
-        let gain = fit.gain;
-        let [yy, yx, xx] = self.gradient.map(|v| gain * gain * v * self.stands_for);
+    /// With `stands_for` the number of rows of blocks that each one looked at stands for.
+    fn finish<F: Real>(
+        self,
+        fit: &OverlapFit,
+        stands_for: f64,
+        problem: &OverlapProblem<'_, F>,
+    ) -> OverlapScatter {
+        // Slopes of the moving image include the gain, those of the reference do not.
+        let gain = if problem.slopes.is_some() { 1.0 } else { fit.gain };
+        let [yy, yx, xx] = self.gradient.map(|v| gain * gain * v * stands_for);
         let effective = |axis: usize| self.expected[axis].powi(2) / self.squares[axis].max(f64::MIN_POSITIVE);
-        let share = |axis: usize| {
-            let [both, own, _] = self.shared[axis];
-            if own > 0.0 { both / (gain * own) } else { f64::NAN }
-        };
-        let (y, x) = (share(0), share(1));
-        // Masks leave the share along x to stand for both.
-        let shared_slope = [if y.is_nan() { x } else { y }, if x.is_nan() { y } else { x }];
         let effective_blocks = [0, 1]
             .into_iter()
             .filter(|&a| self.expected[a] > 0.0)
             .map(effective)
             .fold(f64::INFINITY, f64::min);
+        let shared = self.products.shared_curvature(problem);
+        let mixed = 0.5 * (shared[0][1] + shared[1][0]);
         OverlapScatter {
             gradient: [[yy, yx], [yx, xx]],
             effective_blocks,
-            shared_slope,
-            reference_noise: self.reference_noise(fit, noise),
+            shared_curvature: [[shared[0][0], mixed], [mixed, shared[1][1]]]
+                .map(|row| row.map(|v| gain * fit.gain * v * stands_for)),
+            part: 1.0 / stands_for,
         }
-    }
-
-    /// Solves `share = (D − κ σ²)/D ÷ (V − σ²)/V` for σ², with D and V the mean square of the interpolated
-    /// image's differences and its variance and κ what interpolation makes of noise: gain and differences
-    /// are both diluted by noise, but not alike.
-    fn reference_noise(&self, fit: &OverlapFit, noise: &NoiseGain) -> f64 {
-        let (mut numerator, mut denominator, mut uncertainty) = (0.0, 0.0, 0.0);
-        let variance = self.values.variance();
-        let residual = fit.chi2 / (fit.count as f64).max(1.0);
-        for axis in 0..2 {
-            let [both, own, n] = self.shared[axis];
-            if own > 0.0 && variance > 0.0 {
-                let share = both / (fit.gain * own);
-                let d = own / n;
-                numerator += n * (1.0 - share);
-                denominator += n * (noise.difference[axis] / d - share * noise.variance / variance);
-                // The other image's noise makes the products uncertain.
-                uncertainty += n * n * 2.0 * residual / (fit.gain * fit.gain * own);
-            }
-        }
-        if numerator > 3.0 * uncertainty.sqrt() && denominator > 0.0 { numerator / denominator } else { 0.0 }
-    }
-}
-
-/// Weighted mean and variance.
-#[derive(Debug, Default)]
-struct WeightedMoments {
-    weight: f64,
-    sum: f64,
-    squares: f64,
-}
-
-impl WeightedMoments {
-    fn push_weighted(&mut self, v: f64, w: f64) {
-        self.weight += w;
-        self.sum += w * v;
-        self.squares += w * v * v;
-    }
-
-    fn variance(&self) -> f64 {
-        let mean = self.sum / self.weight;
-        self.squares / self.weight - mean * mean
     }
 }
 
@@ -501,8 +526,7 @@ struct Profile {
     gain: f64,
     offset: f64,
     chi2: f64,
-    /// What noise of the reference contributes to χ².
-    interpolated_noise: f64,
+    /// χ² over the sum of weights.
     mean: f64,
     correlation: f64,
     count: usize,
@@ -525,45 +549,58 @@ impl Profile {
         if ff.is_nan() || ff <= 1e-12 * t[FF].abs() {
             return None;
         }
-        let change = if nuisance.gain { ef / ff } else { 0.0 };
-        let gain = state.gain + change;
-        let offset = state.offset + if nuisance.offset { (t[E1] - change * f) / w } else { 0.0 };
-        let chi2 = (ee - if nuisance.gain { ef * ef / ff } else { 0.0 }).max(0.0);
         // moving = state.gain · f + state.offset + e
         let mf = state.gain * ff + ef;
         let mm = state.gain * state.gain * ff + 2.0 * state.gain * ef + ee;
         let correlation = if mm > 0.0 { mf / (mm * ff).sqrt() } else { 0.0 };
-        let (pf, qf) = (centre(t[PF], t[P1], f), centre(t[QF], t[Q1], f));
-        let project = |xy: f64, xf: f64, yf: f64| if nuisance.gain { xy - xf * yf / ff } else { xy };
-        let yx = project(centre(t[PQ], t[P1], t[Q1]), pf, qf);
+        let scale = state.gain * state.gain * t[FF] + t[EE] + state.offset * state.offset * w;
+        if !mf.is_finite() || mm <= 1e-12 * scale || mf.abs() <= 1e-6 * (mm * ff).sqrt() {
+            return None;
+        }
+        // Given slopes leave room for noise in the reference, which a regression on it would take for a
+        // lower gain; all that the moving image shows is then explained.
+        let given = problem.slopes.is_some();
+        let signal = if given { mm - problem.moving_noise * w } else { ff };
+        if !signal.is_finite() || signal <= 0.0 {
+            return None;
+        }
+        let gain = match (nuisance.gain, given) {
+            (false, _) => 1.0,
+            (true, false) => mf / ff,
+            (true, true) => signal / mf,
+        };
+        let change = gain - state.gain;
+        let offset = state.offset + if nuisance.offset { (t[E1] - change * f) / w } else { 0.0 };
+        let chi2 = (ee - 2.0 * change * ef + change * change * ff).max(0.0);
+        // Products of the slopes with f and the residual, and with what gain multiplies (f or m).
+        let slope = |x1: usize, xf: usize, xe: usize| {
+            let (xf, xe) = (centre(t[xf], t[x1], f), centre(t[xe], t[x1], t[E1]));
+            [xe - change * xf, if given { state.gain * xf + xe } else { xf }]
+        };
+        let ([pe, ps], [qe, qs]) = (slope(P1, PF, PE), slope(Q1, QF, QE));
+        let project = |xy: f64, xs: f64, ys: f64| if nuisance.gain { xy - xs * ys / signal } else { xy };
+        let yx = project(centre(t[PQ], t[P1], t[Q1]), ps, qs);
         let slopes = [
-            [project(centre(t[PP], t[P1], t[P1]), pf, pf), yx],
-            [yx, project(centre(t[QQ], t[Q1], t[Q1]), qf, qf)],
+            [project(centre(t[PP], t[P1], t[P1]), ps, ps), yx],
+            [yx, project(centre(t[QQ], t[Q1], t[Q1]), qs, qs)],
         ];
-        let pe = project(centre(t[PE], t[P1], t[E1]), pf, ef);
-        let qe = project(centre(t[QE], t[Q1], t[E1]), qf, ef);
         let inverse = invert_free(slopes, problem.free())?;
-        // ∂e/∂d = +gain · slope, so the step that removes e points against its slope.
-        let usable_gain = if gain.abs() > 1e-6 * mm.sqrt() / ff.sqrt() { gain } else { return None };
-        // χ² less the interpolated noise, gain² · W · σ² · ρ(d).
-        let noise = problem.reference.noise_gain(state.shift);
-        let weight = gain * w * problem.reference_noise;
-        let (pe, qe) = (pe - 0.5 * weight * noise.derivative[0], qe - 0.5 * weight * noise.derivative[1]);
-        let mut newton = [
-            -(inverse[0][0] * pe + inverse[0][1] * qe) / usable_gain,
-            -(inverse[1][0] * pe + inverse[1][1] * qe) / usable_gain,
-        ];
+        // ∂e/∂d is gain · slope of the reference, or the given slope: the step that removes e points against.
+        let slope_gain = if given { 1.0 } else { gain };
+        let mut newton = inverse.map(|[a, b]| -(a * pe + b * qe) / slope_gain);
         let length = newton[0].hypot(newton[1]);
+        if !length.is_finite() {
+            return None;
+        }
         if length > 0.5 {
             newton = newton.map(|s| 0.5 * s / length);
         }
-        let curvature = slopes.map(|row| row.map(|v| gain * gain * v));
+        let curvature = slopes.map(|row| row.map(|v| slope_gain * slope_gain * v));
         Some(Profile {
             gain,
             offset,
             chi2,
-            interpolated_noise: gain * weight * noise.variance,
-            mean: f64::NAN,
+            mean: chi2 / w,
             correlation,
             count: sums.count,
             curvature,
@@ -600,8 +637,7 @@ fn moved(from: [f64; 2], step: [f64; 2], scale: f64) -> [f64; 2] {
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn accumulate<F: Real, const WEIGHTED: bool>(
     f: &[F],
-    p: &[F],
-    q: &[F],
+    [p, q]: [&[F]; 2],
     m: &[F],
     w: &[F],
     gain: F,
@@ -661,7 +697,8 @@ mod tests {
             weights: None,
             trusted: None,
             nuisance: BOTH,
-            reference_noise: 0.0,
+            slopes: None,
+            moving_noise: 0.0,
         };
         let fit = problem.fit([5.0, -4.0], &mut OverlapScratch::default()).unwrap().unwrap();
         assert!(fit.converged);
@@ -688,7 +725,8 @@ mod tests {
                 weights: Some(weights.view()),
                 trusted: None,
                 nuisance: BOTH,
-                reference_noise: 0.0,
+                slopes: None,
+                moving_noise: 0.0,
             };
             fits.push(problem.fit([1.0, -1.0], &mut OverlapScratch::default()).unwrap().unwrap());
         }
@@ -706,7 +744,8 @@ mod tests {
             weights: None,
             trusted: None,
             nuisance: BOTH,
-            reference_noise: 0.0,
+            slopes: None,
+            moving_noise: 0.0,
         };
         assert_eq!(problem.fit([0.0, 0.0], &mut OverlapScratch::default()).unwrap(), None);
     }

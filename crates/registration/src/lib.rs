@@ -1,6 +1,5 @@
 //! Where one image lies against another, to a small fraction of a pixel, and how sure that is.
 
-mod coherent;
 mod correlate;
 mod cross_nd;
 mod element;
@@ -20,6 +19,7 @@ mod result;
 pub mod rotation;
 mod series;
 mod spectral;
+mod templates;
 mod upsampled;
 mod volume;
 

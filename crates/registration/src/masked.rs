@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::Refinement;
 use crate::result::{Registration, RunnerUp, Status};
+use crate::templates::Templates;
 
 /// Parameters of [`register_masked`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -405,7 +406,7 @@ fn least_squares<F: Real>(
         let swapped = match counts[0].cmp(&counts[1]) {
             std::cmp::Ordering::Less => true,
             std::cmp::Ordering::Greater => false,
-            std::cmp::Ordering::Equal => rough(other, &places[1]) < rough(fixed, &places[0]),
+            std::cmp::Ordering::Equal => rough(fixed, &places[0]) < rough(other, &places[1]),
         };
         let [still, still_places, moved] =
             if swapped { [(other, 1), (other, 1), (fixed, 0)] } else { [(fixed, 0), (fixed, 0), (other, 1)] };
@@ -414,20 +415,22 @@ fn least_squares<F: Real>(
         }
         let spline = SplineImage::new(filled(still.0)?.view(), degree)?;
         let weights = moved.0.mask.mapv(|ok| if ok { F::one() } else { F::zero() });
+        let templates = Templates::plain(filled(moved.0)?.view());
         let problem = OverlapProblem {
             reference: &spline,
             moving: moved.0.image.view(),
+            slopes: Some(templates.slopes.each_ref().map(Array2::view)),
             weights: Some(weights.view()),
             trusted: Some(places[still_places.1].view()),
             nuisance: NUISANCE,
-            reference_noise: 0.0,
+            moving_noise: 0.0,
         };
         let towards = if swapped { -1.0 } else { 1.0 };
         let fit = problem.fit(start.map(|d| towards * d), &mut OverlapScratch::default())?;
         let near = |fit: &OverlapFit| (0..2).all(|a| (towards * fit.shift[a] - start[a]).abs() < 2.0);
         if let Some(fit) = fit.filter(near) {
             let covariance =
-                crate::overlap::covariance(&problem, &fit, &mut OverlapScratch::default()).matrix;
+                crate::overlap::covariance(&problem, &fit, &templates, &mut OverlapScratch::default()).matrix;
             return Ok(Some(Registration {
                 shift: fit.shift.map(|d| towards * d),
                 covariance,

@@ -2,15 +2,14 @@
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
-    Nuisance, OverlapFit, OverlapProblem, OverlapScatter, OverlapScratch, Real, Result, SplineImage,
-    invert_free,
+    Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, invert_free,
 };
 
-use crate::coherent::{coherent_images, sandwich};
 use crate::lags::{Lag, LagScratch, LagSearch};
 use crate::moments::Moments;
 use crate::params::{Refinement, RegistrationParams};
 use crate::result::{Registration, RunnerUp, Status};
+use crate::templates::Templates;
 
 /// Set-up shared by all pairs of one shape.
 #[derive(Debug)]
@@ -76,62 +75,31 @@ impl Overlap {
 
     fn refine<F: Real>(&self, lags: &[Lag], scratch: &mut OverlapFrameScratch<F>) -> Result<Registration> {
         let OverlapFrameScratch { images: [reference, moving], fit, .. } = scratch;
-        // The quieter image is interpolated; swapping the images then only changes the sign.
-        let swapped = roughness(moving) < roughness(reference);
-        let (still, other) = if swapped { (&*moving, &*reference) } else { (&*reference, &*moving) };
+        // The slopes are those of the quieter image, the other is interpolated; exchanging the images then
+        // only changes the sign.
+        let swapped = roughness(reference) < roughness(moving);
+        let (noisier, quieter) = if swapped { (&*moving, &*reference) } else { (&*reference, &*moving) };
         let towards = if swapped { -1.0 } else { 1.0 };
         let starts: Vec<_> =
             lags.iter().map(|l| (l.lag.map(|d| towards * d as f64), 2.0 * l.score as f64)).collect();
-        let spline = SplineImage::new(still.view(), self.params.degree)?;
-        let problem = pair_of(&spline, other);
-        let fits = self.fits(&problem, &starts, fit)?;
-        let Some(best) = fits.first() else { return Ok(self.at_whole_pixel(lags[0])) };
-        let mut best = *best;
-        let FitCovariance { mut matrix, reference_noise } = covariance(&problem, &best, fit);
-        if reference_noise > 0.0 {
-            (best, matrix) = self.with_noisy_reference(&problem, best, reference_noise, other, still, fit)?;
-        }
-        Ok(self.result(&best, matrix, fits.get(1).map(|second| (fits[0], *second)), towards))
-    }
-
-    /// Fits again where both images are noisy: what they have in common if that pays, else all of them with
-    /// the interpolated noise taken into account.
-    fn with_noisy_reference<F: Real>(
-        &self,
-        problem: &OverlapProblem<'_, F>,
-        plain: OverlapFit,
-        reference_noise: f64,
-        other: &Array2<F>,
-        still: &Array2<F>,
-        scratch: &mut OverlapScratch<F>,
-    ) -> Result<(OverlapFit, [[f64; 2]; 2])> {
-        let near = |fit: &OverlapFit| (0..2).all(|a| (fit.shift[a] - plain.shift[a]).abs() < 2.0);
-        if let Some(images) = coherent_images([still, other], plain.shift)? {
-            let spline = SplineImage::new(images.reference.view(), self.params.degree)?;
-            let filtered = pair_of(&spline, &images.moving);
-            if let Some(fit) = filtered.fit(plain.shift, scratch)?.filter(near) {
-                let information = images.information.map(|row| row.map(|v| v * fit.count as f64));
-                let seen = scattered_covariance(&filtered, &fit, 2 * BLOCK, scratch);
-                if let Some(expected) = invert_free(information, [true; 2]) {
-                    // Spectra estimated from these very images flatter; residuals in blocks miss what
-                    // reaches beyond a block. The larger of the two is believed.
-                    let size = |m: &[[f64; 2]; 2]| m[0][0] + m[1][1];
-                    let matrix = if size(&seen) > size(&expected) { seen } else { expected };
-                    return Ok((OverlapFit { correlation: plain.correlation, ..fit }, matrix));
-                }
+        let spline = SplineImage::new(noisier.view(), self.params.degree)?;
+        let mut templates = Templates::plain(quieter.view());
+        let fits = self.fits(&pair_of(&spline, quieter, &templates), &starts, fit)?;
+        let Some(&first) = fits.first() else { return Ok(self.at_whole_pixel(lags[0])) };
+        let mut best = first;
+        let mut found = covariance(&pair_of(&spline, quieter, &templates), &best, &templates, fit);
+        if found.noise > 0.0
+            && let Some(coherent) = Templates::coherent(noisier, quieter, best.shift)?
+        {
+            templates = coherent;
+            let problem = pair_of(&spline, quieter, &templates);
+            let near = |fit: &OverlapFit| (0..2).all(|a| (fit.shift[a] - first.shift[a]).abs() < 2.0);
+            if let Some(better) = problem.fit(best.shift, fit)?.filter(near) {
+                found = covariance(&problem, &better, &templates, fit);
+                best = better;
             }
         }
-        let problem = OverlapProblem { reference_noise, ..problem.clone() };
-        let fit = problem.fit(plain.shift, scratch)?.filter(near).unwrap_or(plain);
-        let mut matrix = covariance(&problem, &fit, scratch).matrix;
-        // The noise level is itself an estimate: half of what it moved the result counts as uncertain.
-        let moved = [0, 1].map(|a| 0.5 * (fit.shift[a] - plain.shift[a]));
-        for (row, a) in matrix.iter_mut().zip(moved) {
-            for (v, b) in row.iter_mut().zip(moved) {
-                *v += a * b;
-            }
-        }
-        Ok((fit, matrix))
+        Ok(self.result(&best, found.matrix, fits.get(1).map(|second| (first, *second)), towards))
     }
 
     /// Fits from each start (with its whole-pixel score) that may still win, best first.
@@ -208,81 +176,94 @@ impl Overlap {
     }
 }
 
-fn pair_of<'a, F: Real>(still: &'a SplineImage<F>, other: &'a Array2<F>) -> OverlapProblem<'a, F> {
+fn pair_of<'a, F: Real>(
+    interpolated: &'a SplineImage<F>,
+    other: &'a Array2<F>,
+    templates: &'a Templates<F>,
+) -> OverlapProblem<'a, F> {
     OverlapProblem {
-        reference: still,
+        reference: interpolated,
         moving: other.view(),
+        slopes: Some(templates.slopes.each_ref().map(Array2::view)),
         weights: None,
         trusted: None,
         nuisance: NUISANCE,
-        reference_noise: 0.0,
+        moving_noise: templates.noise.unwrap_or(0.0),
     }
 }
 
-/// Covariance of a fit, and what it says about the interpolated image.
+/// Covariance of a fit, and what it says about the noise of the image whose slopes were taken.
 pub(crate) struct FitCovariance {
     /// `(y, x)` px²; NaN if the fit fixes no displacement.
     pub(crate) matrix: [[f64; 2]; 2],
-    /// Variance of the noise that the interpolated image seems to have; 0 if that is not significant.
-    pub(crate) reference_noise: f64,
-}
-
-/// `H⁻¹ M H⁻¹` with M as blocks of `block` × `block` pixels show it, NaN if the fit fixes nothing.
-fn scattered_covariance<F: Real>(
-    problem: &OverlapProblem<'_, F>,
-    fit: &OverlapFit,
-    block: usize,
-    scratch: &mut OverlapScratch<F>,
-) -> [[f64; 2]; 2] {
-    let scatter = problem.scatter(fit, block, scratch);
-    match invert_free(shared_curvature(fit, &scatter), [true; 2]) {
-        Some(inverse) => sandwich(inverse, scatter.gradient),
-        None => [[f64::NAN; 2]; 2],
-    }
-}
-
-/// The part of the curvature that the scene makes, not the interpolated image's noise.
-fn shared_curvature(fit: &OverlapFit, scatter: &OverlapScatter) -> [[f64; 2]; 2] {
-    let share = scatter.shared_slope.map(|s| if s.is_finite() { s.clamp(0.05, 1.0) } else { 1.0 });
-    std::array::from_fn(|i| std::array::from_fn(|j| fit.curvature[i][j] * (share[i] * share[j]).sqrt()))
+    /// Variance of that noise; 0 if it is not significant.
+    pub(crate) noise: f64,
 }
 
 /// Side of the blocks within which noise may be correlated.
 const BLOCK: usize = 8;
 
-/// `H⁻¹ M H⁻¹`, where H is the curvature that both images share and M the scatter of the gradient:
-/// the residuals' variance times the curvature if they are as white as they look, else what blocks of
-/// 8 × 8 pixels show.
+/// `A⁻¹ M A⁻¹` with A the curvature `Σ t ∇modelᵀ` that both images share and M the variance of `Σ t e`.
+///
+/// For white noise of variances N₁ in the interpolated image and N₂ in the one whose slopes t are taken,
+/// `M = (N₁ + N₂) Σ t tᵀ − n N₂² K`, K the variance that noise has in the slopes: what the residual e and
+/// the slope have in common. Where the residuals are not as white as that, M is what blocks of 8 × 8 pixels
+/// show.
 pub(crate) fn covariance<F: Real>(
     problem: &OverlapProblem<'_, F>,
     fit: &OverlapFit,
+    templates: &Templates<F>,
     scratch: &mut OverlapScratch<F>,
 ) -> FitCovariance {
     let (h, w) = problem.reference.shape();
     let free = [h > 1 || problem.moving.nrows() > 1, w > 1 || problem.moving.ncols() > 1];
+    let axes = || (0..2).filter(|&a| free[a]);
     let scatter = problem.scatter(fit, BLOCK, scratch);
-    let reference_noise = scatter.reference_noise;
-    let nan = FitCovariance { matrix: [[f64::NAN; 2]; 2], reference_noise };
-    let shared = shared_curvature(fit, &scatter);
+    let residual = fit.reduced_chi2(problem.nuisance);
+    let gain = problem.reference.noise_gain(fit.shift);
+    let n = fit.count as f64;
+    // What noise makes of the slopes is not shared; the other image's noise makes that uncertain.
+    let own: f64 = axes().map(|a| fit.curvature[a][a] - scatter.shared_curvature[a][a]).sum();
+    let uncertainty: f64 =
+        axes().map(|a| fit.curvature[a][a] * gain.slope[a] * residual / scatter.part).sum();
+    let significant = own > 3.0 * uncertainty.sqrt();
+    let seen =
+        if significant { own / axes().map(|a| n * templates.slope_noise[a]).sum::<f64>() } else { 0.0 };
+    let noise = templates.noise.unwrap_or(seen).min(residual);
+    let shared =
+        if significant || templates.noise.is_some() { scatter.shared_curvature } else { fit.curvature };
+    let nan = FitCovariance { matrix: [[f64::NAN; 2]; 2], noise };
     let (Some(inverse), Some(whole)) = (invert_free(shared, free), invert_free(fit.curvature, free)) else {
         return nan;
     };
-    let variance = fit.reduced_chi2(problem.nuisance);
-    if variance.is_nan() {
+    if residual.is_nan() {
         return nan;
     }
-    let white = fit.curvature.map(|row| row.map(|v| v * variance));
-    let axes = free.iter().filter(|f| **f).count() as f64;
-    let trace: f64 = (0..2)
-        .flat_map(|i| (0..2).map(move |j| (i, j)))
-        .map(|(i, j)| whole[i][j] * scatter.gradient[j][i])
-        .sum();
-    let excess = trace / (axes * variance);
+    // Interpolation made the noise of its image look weaker than it is.
+    let total = noise + (residual - noise) / gain.variance;
+    let white: [[f64; 2]; 2] = std::array::from_fn(|i| {
+        std::array::from_fn(|j| {
+            let plain = total * fit.curvature[i][j];
+            let common = if i == j { n * noise * noise * templates.slope_noise[i] } else { 0.0 };
+            if i == j { (plain - common).max(0.1 * plain) } else { plain }
+        })
+    });
+    let trace = |m: &[[f64; 2]; 2]| -> f64 {
+        (0..2).flat_map(|i| (0..2).map(move |j| (i, j))).map(|(i, j)| whole[i][j] * m[j][i]).sum()
+    };
+    let excess = trace(&scatter.gradient) / trace(&white);
     // The excess is a mean of squares over blocks and axes.
-    let spread = (2.0 / (axes * scatter.effective_blocks).max(1.0)).sqrt();
-    let correlated = variance > 0.0 && (excess - 1.0).abs() > 4.0 * spread;
-    let gradient = if correlated { scatter.gradient } else { white };
-    FitCovariance { matrix: sandwich(inverse, gradient), reference_noise }
+    let spread = (2.0 / (axes().count() as f64 * scatter.effective_blocks).max(1.0)).sqrt();
+    let correlated = total > 0.0 && (excess - 1.0).abs() > 4.0 * spread;
+    FitCovariance { matrix: sandwich(inverse, if correlated { scatter.gradient } else { white }), noise }
+}
+
+/// `A M A`.
+pub(crate) fn sandwich(a: [[f64; 2]; 2], m: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
+    let times = |a: [[f64; 2]; 2], b: [[f64; 2]; 2]| -> [[f64; 2]; 2] {
+        std::array::from_fn(|i| std::array::from_fn(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]))
+    };
+    times(times(a, m), a)
 }
 
 /// Twice the logarithm of the likelihood ratio between this displacement and none that fits.

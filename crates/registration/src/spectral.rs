@@ -8,7 +8,7 @@
 use nonius_core::{Real, RealFft2, frequency, invert_free};
 use num_complex::Complex;
 
-use crate::coherent::sandwich;
+use crate::overlap::sandwich;
 
 /// Rings of equal spatial frequency, one period per (longer) frame side wide.
 #[derive(Debug, Clone)]
@@ -128,15 +128,9 @@ impl NoiseModel {
         }
     }
 
-    /// Spread of the filter whose response is the root of the coherence weights, px.
-    pub(crate) fn filter_reach(&self, rings: &Rings) -> f64 {
-        let q: Vec<f64> = self.normalised_weights().into_iter().map(f64::sqrt).collect();
-        let (mut steepness, mut power) = (0.0, 0.0);
-        for r in 1..q.len() {
-            steepness += r as f64 * ((q[r] - q[r - 1]) * rings.scale).powi(2);
-            power += r as f64 * q[r] * q[r];
-        }
-        (steepness / power.max(f64::MIN_POSITIVE)).sqrt() / std::f64::consts::TAU
+    /// Noise power per element of the spectrum, of the reference and the moving image.
+    pub(crate) fn noise(&self) -> [f64; 2] {
+        self.noise
     }
 
     /// Remembers the weights that the cross-spectrum has now.
@@ -184,28 +178,6 @@ impl<F: Real> CrossSpectrum<'_, F> {
         let (gain, noise) = gain_and_noise(&p1, &p2, &cross, members.iter().sum());
         let scene = (0..n).map(|r| scene_power(r, &cross, &members, gain, noise)).collect();
         NoiseModel { gain, noise, scene, omega2, correlation, weights: None }
-    }
-
-    /// Fisher information of the displacement of two noisy images of one scene, per pixel, px⁻²:
-    /// `(1/N) Σ_k ω ωᵀ γ²/(1−γ²)`.
-    pub(crate) fn information_per_pixel(&self, model: &NoiseModel) -> [[f64; 2]; 2] {
-        let (h, w) = self.fft.shape();
-        let (mut yy, mut yx, mut xx) = (0.0, 0.0, 0.0);
-        for &(kx, multiplicity) in &self.rings.columns {
-            let wx = omega(kx, w);
-            for ky in 0..h {
-                let ring = self.rings.of[kx * h + ky] as usize;
-                let signal = model.gain * model.scene[ring];
-                let variance = model.variance(ring);
-                let part = if variance > 0.0 { multiplicity * signal * signal / variance } else { 0.0 };
-                let wy = omega(ky, h);
-                yy += wy * wy * part;
-                yx += if 2 * ky == h || 2 * kx == w { 0.0 } else { wy * wx * part };
-                xx += wx * wx * part;
-            }
-        }
-        let n = (h * w) as f64;
-        [[yy / n, yx / n], [yx / n, xx / n]]
     }
 
     /// Multiplies the plain cross-spectrum by the model's coherence weights, largest 1.

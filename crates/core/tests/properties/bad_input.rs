@@ -183,7 +183,8 @@ fn a_fit_to_no_numbers_finds_nothing() {
             weights: None,
             trusted: None,
             nuisance,
-            reference_noise: 0.0,
+            slopes: None,
+            moving_noise: 0.0,
         }
         .fit(start, &mut OverlapScratch::default())
     };
