@@ -32,7 +32,7 @@ pub use overlap::{
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use progress::{NoProgress, Progress};
 pub use scalar::{Real, Sample};
-pub use slopes::{SLOPE_NOISE, slopes};
+pub use slopes::{SLOPE_NOISE, slopes, slopes_into};
 pub use spline::{
     NoiseGain, ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift,
 };

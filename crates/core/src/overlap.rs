@@ -299,7 +299,7 @@ impl<F: Real> OverlapProblem<'_, F> {
                 totals.take(&mut blocks);
             }
         }
-        totals.finish(fit, block_rows as f64 / block_rows.div_ceil(every) as f64, self)
+        totals.finish(fit, block_rows.div_ceil(every) as f64 / block_rows as f64, self)
     }
 
     /// The given slopes of one row, or else those that the row was sampled with.
@@ -355,10 +355,7 @@ impl<F: Real> OverlapProblem<'_, F> {
             };
             let row = &scratch.row;
             let slopes = self.slopes_of_row(y, &columns, row);
-            let terms = match weights {
-                None => accumulate::<F, false>(&row.value, slopes, moving, &[], gain, offset),
-                Some(w) => accumulate::<F, true>(&row.value, slopes, moving, w, gain, offset),
-            };
+            let terms = terms_of_row(&row.value, slopes, moving, weights, gain, offset);
             for (sum, term) in sums.terms.iter_mut().zip(terms) {
                 *sum += term;
             }
@@ -433,7 +430,8 @@ struct Products {
     weight: f64,
     sums: [f64; 5],
     m: [f64; 5],
-    slopes: [[f64; 2]; 2],
+    /// Of t with t and a.
+    slopes: [[f64; 4]; 2],
 }
 
 impl Products {
@@ -447,25 +445,26 @@ impl Products {
             *sum += w * m * v;
         }
         for (sums, t) in self.slopes.iter_mut().zip([p, q]) {
-            sums[0] += w * t * a;
-            sums[1] += w * t * b;
+            for (sum, v) in sums.iter_mut().zip([p, q, a, b]) {
+                *sum += w * t * v;
+            }
         }
     }
 
-    /// `Σ w t aᵀ` with what m and a constant explain taken out.
-    fn shared_curvature<F: Real>(&self, problem: &OverlapProblem<'_, F>) -> [[f64; 2]; 2] {
+    /// `Σ w t tᵀ` and `Σ w t aᵀ` with what m and a constant explain taken out.
+    fn curvatures<F: Real>(&self, problem: &OverlapProblem<'_, F>) -> [[[f64; 2]; 2]; 2] {
         let centre = |sum: f64, i: usize, j: usize| {
             if problem.nuisance.offset { sum - self.sums[i] * self.sums[j] / self.weight } else { sum }
         };
         let signal = centre(self.m[0], 0, 0) - problem.moving_noise * self.weight;
         let with_m = |i: usize| centre(self.m[i], 0, i);
-        std::array::from_fn(|i| {
-            std::array::from_fn(|j| {
-                let plain = centre(self.slopes[i][j], 1 + i, 3 + j);
-                let explained = with_m(1 + i) * with_m(3 + j) / signal;
-                if problem.nuisance.gain && explained.is_finite() { plain - explained } else { plain }
-            })
-        })
+        let product = |i: usize, j: usize| {
+            let plain = centre(self.slopes[i][j], 1 + i, 1 + j);
+            let explained = with_m(1 + i) * with_m(1 + j) / signal;
+            if problem.nuisance.gain && explained.is_finite() { plain - explained } else { plain }
+        };
+        let matrix = |first: usize| std::array::from_fn(|i| std::array::from_fn(|j| product(i, first + j)));
+        [matrix(0), matrix(2)]
     }
 }
 
@@ -482,30 +481,28 @@ impl Scatter {
         }
     }
 
-    /// With `stands_for` the number of rows of blocks that each one looked at stands for.
-    fn finish<F: Real>(
-        self,
-        fit: &OverlapFit,
-        stands_for: f64,
-        problem: &OverlapProblem<'_, F>,
-    ) -> OverlapScatter {
-        // Slopes of the moving image include the gain, those of the reference do not.
-        let gain = if problem.slopes.is_some() { 1.0 } else { fit.gain };
-        let [yy, yx, xx] = self.gradient.map(|v| gain * gain * v * stands_for);
+    /// With `part` the part of the rows of blocks that was looked at.
+    fn finish<F: Real>(self, fit: &OverlapFit, part: f64, problem: &OverlapProblem<'_, F>) -> OverlapScatter {
         let effective = |axis: usize| self.expected[axis].powi(2) / self.squares[axis].max(f64::MIN_POSITIVE);
         let effective_blocks = [0, 1]
             .into_iter()
             .filter(|&a| self.expected[a] > 0.0)
             .map(effective)
             .fold(f64::INFINITY, f64::min);
-        let shared = self.products.shared_curvature(problem);
+        // What was looked at stands for all; slopes of the moving image include the gain, those of the
+        // reference do not.
+        let [curvature, shared] = self.products.curvatures(problem);
+        let gain = if problem.slopes.is_some() { 1.0 } else { fit.gain };
+        let trace = |m: &[[f64; 2]; 2]| m[0][0] + m[1][1];
+        let scale = trace(&fit.curvature) / (gain * gain * trace(&curvature));
+        let [yy, yx, xx] = self.gradient.map(|v| gain * gain * scale * v);
         let mixed = 0.5 * (shared[0][1] + shared[1][0]);
         OverlapScatter {
             gradient: [[yy, yx], [yx, xx]],
             effective_blocks,
             shared_curvature: [[shared[0][0], mixed], [mixed, shared[1][1]]]
-                .map(|row| row.map(|v| gain * fit.gain * v * stands_for)),
-            part: 1.0 / stands_for,
+                .map(|row| row.map(|v| gain * fit.gain * scale * v)),
+            part,
         }
     }
 }
@@ -633,9 +630,25 @@ fn moved(from: [f64; 2], step: [f64; 2], scale: f64) -> [f64; 2] {
     [from[0] + scale * step[0], from[1] + scale * step[1]]
 }
 
-/// The sums of one row.
+/// The sums of one row, in as many lanes as fill a vector register.
+fn terms_of_row<F: Real>(
+    f: &[F],
+    slopes: [&[F]; 2],
+    m: &[F],
+    weights: Option<&[F]>,
+    gain: F,
+    offset: F,
+) -> [f64; TERMS] {
+    match (weights, size_of::<F>()) {
+        (None, 4) => accumulate::<F, false, 8>(f, slopes, m, &[], gain, offset),
+        (None, _) => accumulate::<F, false, 4>(f, slopes, m, &[], gain, offset),
+        (Some(w), 4) => accumulate::<F, true, 8>(f, slopes, m, w, gain, offset),
+        (Some(w), _) => accumulate::<F, true, 4>(f, slopes, m, w, gain, offset),
+    }
+}
+
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn accumulate<F: Real, const WEIGHTED: bool>(
+fn accumulate<F: Real, const WEIGHTED: bool, const LANES: usize>(
     f: &[F],
     [p, q]: [&[F]; 2],
     m: &[F],
@@ -643,32 +656,45 @@ fn accumulate<F: Real, const WEIGHTED: bool>(
     gain: F,
     offset: F,
 ) -> [f64; TERMS] {
-    const LANES: usize = 8;
     let n = f.len();
     let (p, q, m) = (&p[..n], &q[..n], &m[..n]);
+    let w = if WEIGHTED { &w[..n] } else { m };
     let mut sums = [[F::zero(); LANES]; TERMS];
-    for start in (0..n).step_by(LANES) {
-        for l in 0..LANES.min(n - start) {
-            let x = start + l;
-            let weight = if WEIGHTED { w[x] } else { F::one() };
-            let e = m[x] - gain * f[x] - offset;
-            let (wf, we, wp, wq) = (weight * f[x], weight * e, weight * p[x], weight * q[x]);
-            sums[W][l] += weight;
-            sums[F1][l] += wf;
-            sums[FF][l] += wf * f[x];
-            sums[E1][l] += we;
-            sums[EF][l] += we * f[x];
-            sums[EE][l] += we * e;
-            sums[P1][l] += wp;
-            sums[Q1][l] += wq;
-            sums[PF][l] += wp * f[x];
-            sums[QF][l] += wq * f[x];
-            sums[PE][l] += wp * e;
-            sums[QE][l] += wq * e;
-            sums[PP][l] += wp * p[x];
-            sums[PQ][l] += wp * q[x];
-            sums[QQ][l] += wq * q[x];
+    let add = |sums: &mut [[F; LANES]; TERMS], l: usize, f: F, p: F, q: F, m: F, w: F| {
+        let weight = if WEIGHTED { w } else { F::one() };
+        let e = m - gain * f - offset;
+        let (wf, we, wp, wq) = (weight * f, weight * e, weight * p, weight * q);
+        let terms = [
+            weight,
+            wf,
+            wf * f,
+            we,
+            we * f,
+            we * e,
+            wp,
+            wq,
+            wp * f,
+            wq * f,
+            wp * e,
+            wq * e,
+            wp * p,
+            wp * q,
+            wq * q,
+        ];
+        for t in 0..TERMS {
+            sums[t][l] += terms[t];
         }
+    };
+    let whole = n - n % LANES;
+    for start in (0..whole).step_by(LANES) {
+        let block = |v: &[F]| -> [F; LANES] { v[start..start + LANES].try_into().expect("as many") };
+        let (f, p, q, m, w) = (block(f), block(p), block(q), block(m), block(w));
+        for l in 0..LANES {
+            add(&mut sums, l, f[l], p[l], q[l], m[l], w[l]);
+        }
+    }
+    for x in whole..n {
+        add(&mut sums, x - whole, f[x], p[x], q[x], m[x], w[x]);
     }
     sums.map(|lanes| lanes.iter().map(|v| v.f64()).sum())
 }

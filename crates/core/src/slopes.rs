@@ -19,11 +19,24 @@ pub const SLOPE_NOISE: f64 = 1.509_551_8;
 ///
 /// [`OverlapProblem::slopes`]: crate::OverlapProblem::slopes
 pub fn slopes<F: Real>(image: ArrayView2<'_, F>) -> [Array2<F>; 2] {
+    let mut out = Default::default();
+    slopes_into(image, &mut out);
+    out
+}
+
+/// As [`slopes`], into arrays that are used again if they have the shape of the image.
+pub fn slopes_into<F: Real>(image: ArrayView2<'_, F>, [along_y, along_x]: &mut [Array2<F>; 2]) {
+    for out in [&mut *along_y, &mut *along_x] {
+        if out.dim() == image.dim() && out.is_standard_layout() {
+            out.fill(F::zero());
+        } else {
+            *out = Array2::zeros(image.dim());
+        }
+    }
     let image = image.as_standard_layout();
     let (h, w) = image.dim();
     let all = image.as_slice().expect("an image in C order");
     let row = |y: usize| &all[y * w..(y + 1) * w];
-    let mut along_y = Array2::zeros((h, w));
     for (y, mut out) in along_y.axis_iter_mut(Axis(0)).enumerate() {
         let out = out.as_slice_mut().expect("a row in C order");
         let reach = y.min(h - 1 - y).min(REACH);
@@ -31,7 +44,6 @@ pub fn slopes<F: Real>(image: ArrayView2<'_, F>) -> [Array2<F>; 2] {
             add_difference(out, row(y + j), row(y - j), F::of(weight));
         }
     }
-    let mut along_x = Array2::zeros((h, w));
     let inside = difference(REACH).map(F::of);
     for (y, mut out) in along_x.axis_iter_mut(Axis(0)).enumerate() {
         let (out, row) = (out.as_slice_mut().expect("a row in C order"), row(y));
@@ -45,7 +57,6 @@ pub fn slopes<F: Real>(image: ArrayView2<'_, F>) -> [Array2<F>; 2] {
             }
         }
     }
-    [along_y, along_x]
 }
 
 /// Weights of `f(j) − f(−j)` for j from 1 to `reach` that give the slope of polynomials up to degree

@@ -176,16 +176,35 @@ impl<F: Real> SplineImage<F> {
     /// [`Error::Empty`]; [`Error::NotFinite`] for NaN or infinity, one of which would spread over the
     /// whole image.
     pub fn new(image: ArrayView2<'_, F>, degree: SplineDegree) -> Result<Self> {
+        let mut spline = Self::empty(degree);
+        spline.set(image)?;
+        Ok(spline)
+    }
+
+    /// An image of no pixels, to be [`set`](Self::set).
+    pub fn empty(degree: SplineDegree) -> Self {
+        let margin = degree.reach() + degree.taps() / 2;
+        SplineImage { coefficients: Array2::zeros((2 * margin, 2 * margin)), margin, shape: (0, 0), degree }
+    }
+
+    /// Makes this another image, with the memory of the last one if that had the same shape.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); the image then stays what it was.
+    pub fn set(&mut self, image: ArrayView2<'_, F>) -> Result<()> {
         check_not_empty("image", image.shape())?;
         check_finite("image", image)?;
-        let shape = image.dim();
-        let margin = degree.reach() + degree.taps() / 2;
-        let mut coefficients = extend(image, margin);
-        for &pole in degree.poles() {
-            filter_down_columns(&mut coefficients, F::of(pole));
+        if self.shape != image.dim() {
+            self.shape = image.dim();
+            let extended = |n: usize| n + 2 * self.margin;
+            self.coefficients = Array2::zeros((extended(self.shape.0), extended(self.shape.1)));
         }
-        filter_along_rows(&mut coefficients, degree.poles());
-        Ok(SplineImage { coefficients, margin, shape, degree })
+        extend(image, self.margin, &mut self.coefficients);
+        for &pole in self.degree.poles() {
+            filter_down_columns(&mut self.coefficients, F::of(pole));
+        }
+        filter_along_rows(&mut self.coefficients, self.degree.poles());
+        Ok(())
     }
 
     /// Shape `(y, x)` of the image.
@@ -387,9 +406,8 @@ fn combine_neighbours_once<F: Real, const T: usize>(line: &[F], v: [F; T], value
 }
 
 /// The image with `margin` more pixels on every side, by odd reflection.
-fn extend<F: Real>(image: ArrayView2<'_, F>, margin: usize) -> Array2<F> {
+fn extend<F: Real>(image: ArrayView2<'_, F>, margin: usize, out: &mut Array2<F>) {
     let (h, w) = image.dim();
-    let mut out = Array2::zeros((h + 2 * margin, w + 2 * margin));
     out.slice_mut(s![margin..margin + h, margin..margin + w]).assign(&image);
     let two = F::of(2.0);
     for mut row in out.rows_mut().into_iter().skip(margin).take(h) {
@@ -411,7 +429,6 @@ fn extend<F: Real>(image: ArrayView2<'_, F>, margin: usize) -> Array2<F> {
             }
         }
     }
-    out
 }
 
 /// `(1 − z)(1 − 1/z)`: what one pole contributes to the filter's gain.

@@ -1,10 +1,8 @@
 //! The whole-pixel displacement of frames that do not wrap.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use nonius_core::{Real, RealFft2, RealFft2Scratch, Result, fast_length};
 use num_complex::Complex;
-
-use crate::moments::Moments;
 
 /// Search over whole-pixel displacements of frames of one shape, in single precision: it only has to
 /// find the right pixel.
@@ -72,17 +70,17 @@ impl LagSearch {
     }
 
     /// The displacements whose scores stand out from their neighbours', best first, at most `most`.
-    pub(crate) fn best<'a, F: Real>(
+    ///
+    /// The images' mean and deviation should be about 0 and 1, for the sake of rounding.
+    pub(crate) fn best<F: Real>(
         &self,
-        reference: (ArrayView2<'a, F>, &Moments),
-        moving: (ArrayView2<'a, F>, &Moments),
+        reference: &Array2<F>,
+        moving: &Array2<F>,
         most: usize,
         scratch: &mut LagScratch,
     ) -> Result<Vec<Lag>> {
-        for (out, (image, moments)) in [(&mut scratch.reference, reference), (&mut scratch.moving, moving)] {
-            let (mean, scale) = (F::of(moments.mean), F::of(1.0 / moments.deviation));
-            out.zip_mut_with(&image, |o, &v| *o = ((v - mean) * scale).f64() as f32);
-        }
+        scratch.reference.zip_mut_with(reference, |o, v| *o = v.f64() as f32);
+        scratch.moving.zip_mut_with(moving, |o, v| *o = v.f64() as f32);
         let [f, g] = &mut scratch.spectra;
         let w = self.shape.1;
         for (image, spectrum) in [(&scratch.reference, &mut *f), (&scratch.moving, &mut *g)] {

@@ -5,7 +5,7 @@ use nonius_core::{
     Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, invert_free,
 };
 
-use crate::lags::{Lag, LagScratch, LagSearch};
+use crate::lags::{LagScratch, LagSearch};
 use crate::moments::Moments;
 use crate::params::{Refinement, RegistrationParams};
 use crate::result::{Registration, RunnerUp, Status};
@@ -14,7 +14,8 @@ use crate::templates::Templates;
 /// Set-up shared by all pairs of one shape.
 #[derive(Debug)]
 pub(crate) struct Overlap {
-    search: LagSearch,
+    /// Searches in the images and in ever coarser ones, each of half the size.
+    searches: Vec<LagSearch>,
     params: RegistrationParams,
     shape: (usize, usize),
 }
@@ -22,10 +23,20 @@ pub(crate) struct Overlap {
 /// Working memory of one thread.
 #[derive(Debug)]
 pub(crate) struct OverlapFrameScratch<F> {
-    lags: LagScratch,
+    /// Of each level that was searched.
+    lags: Vec<Option<LagScratch>>,
     fit: OverlapScratch<F>,
-    /// Both images less their mean, over their deviation.
-    images: [Array2<F>; 2],
+    /// Both images less their mean, over their deviation; then ever coarser ones.
+    levels: Vec<[Array2<F>; 2]>,
+    spline: SplineImage<F>,
+    templates: Templates<F>,
+}
+
+/// Where a fit starts, px, and how well it may be expected to do.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    shift: [f64; 2],
+    likelihood: f64,
 }
 
 /// Displacements that are refined and compared, at most.
@@ -34,16 +45,40 @@ const CANDIDATES: usize = 3;
 /// What is fitted beside the displacement.
 const NUISANCE: Nuisance = Nuisance { gain: true, offset: true };
 
+/// Coarser images are searched down to this size, px a side.
+const COARSEST: usize = 64;
+
+/// Part of both images' variance that a coarser image must keep to be searched instead of them.
+const KEPT: f64 = 0.5;
+
 impl Overlap {
     pub(crate) fn new(shape: (usize, usize), params: RegistrationParams) -> Result<Self> {
-        Ok(Overlap { search: LagSearch::new(shape, params.min_overlap, params.max_shift)?, params, shape })
+        let search = |level: u32| {
+            let scale = 2_usize.pow(level);
+            let max_shift = params.max_shift.map(|d| (d / scale as f64).ceil());
+            LagSearch::new((shape.0 / scale, shape.1 / scale), params.min_overlap, max_shift)
+        };
+        let worth = |level: &u32| {
+            let scale = 2_usize.pow(*level);
+            shape.0.min(shape.1) / scale >= COARSEST
+                && params.max_shift.is_none_or(|d| d >= 4.0 * scale as f64)
+        };
+        let searches =
+            std::iter::once(0).chain((1..16).take_while(worth)).map(search).collect::<Result<_>>()?;
+        Ok(Overlap { searches, params, shape })
     }
 
     pub(crate) fn scratch<F: Real>(&self) -> OverlapFrameScratch<F> {
+        let level = |level: usize| {
+            let shape = (self.shape.0 >> level, self.shape.1 >> level);
+            [Array2::zeros(shape), Array2::zeros(shape)]
+        };
         OverlapFrameScratch {
-            lags: self.search.scratch(),
+            lags: self.searches.iter().map(|_| None).collect(),
             fit: OverlapScratch::default(),
-            images: [Array2::zeros(self.shape), Array2::zeros(self.shape)],
+            levels: (0..self.searches.len()).map(level).collect(),
+            spline: SplineImage::empty(self.params.degree),
+            templates: Templates::empty(),
         }
     }
 
@@ -57,64 +92,97 @@ impl Overlap {
         if moments.iter().any(Moments::is_constant) {
             return Ok(Registration::undetermined(0));
         }
-        let lags = self.search.best(
-            (reference, &moments[0]),
-            (moving, &moments[1]),
-            CANDIDATES,
-            &mut scratch.lags,
-        )?;
-        if lags.is_empty() {
-            return Ok(Registration::undetermined(0));
-        }
-        for ((out, image), m) in scratch.images.iter_mut().zip([reference, moving]).zip(&moments) {
+        for ((out, image), m) in scratch.levels[0].iter_mut().zip([reference, moving]).zip(&moments) {
             let (mean, scale) = (F::of(m.mean), F::of(1.0 / m.deviation));
             out.zip_mut_with(&image, |o, &v| *o = (v - mean) * scale);
         }
-        self.refine(&lags, scratch)
+        let level = coarsen(&mut scratch.levels);
+        let mut starts = self.starts(level, scratch)?;
+        if starts.is_empty() && level > 0 {
+            starts = self.starts(0, scratch)?;
+        }
+        if starts.is_empty() {
+            return Ok(Registration::undetermined(0));
+        }
+        self.refine(&starts, scratch)
     }
 
-    fn refine<F: Real>(&self, lags: &[Lag], scratch: &mut OverlapFrameScratch<F>) -> Result<Registration> {
-        let OverlapFrameScratch { images: [reference, moving], fit, .. } = scratch;
+    /// The displacements that stand out among the whole-pixel ones of a level, refined there unless it is
+    /// that of the images themselves.
+    fn starts<F: Real>(&self, level: usize, scratch: &mut OverlapFrameScratch<F>) -> Result<Vec<Start>> {
+        let OverlapFrameScratch { lags, fit, levels, spline, templates } = scratch;
+        let [reference, moving] = &levels[level];
+        let search = &self.searches[level];
+        let lags = lags[level].get_or_insert_with(|| search.scratch());
+        let lags = search.best(reference, moving, CANDIDATES, lags)?;
+        let scale = (1_usize << level) as f64;
+        let whole = lags.iter().map(|l| Start {
+            shift: l.lag.map(|d| scale * d as f64),
+            // Fits do better than whole pixels, but not by more than this.
+            likelihood: 2.0 * l.score as f64,
+        });
+        if level == 0 || lags.is_empty() {
+            return Ok(whole.collect());
+        }
+        spline.set(reference.view())?;
+        templates.set(moving.view());
+        let problem = pair_of(spline, moving, templates);
+        let mut starts: Vec<Start> = Vec::new();
+        for start in whole {
+            let fitted = problem.fit(start.shift.map(|d| d / scale), fit)?;
+            let shift = fitted.map_or(start.shift, |f| f.shift.map(|d| d * scale));
+            if starts.iter().all(|s| (0..2).any(|a| (s.shift[a] - shift[a]).abs() > 0.5 * scale)) {
+                starts.push(Start { shift, ..start });
+            }
+        }
+        Ok(starts)
+    }
+
+    fn refine<F: Real>(
+        &self,
+        starts: &[Start],
+        scratch: &mut OverlapFrameScratch<F>,
+    ) -> Result<Registration> {
+        let OverlapFrameScratch { levels, fit, spline, templates, .. } = scratch;
+        let [reference, moving] = &levels[0];
         // The slopes are those of the quieter image, the other is interpolated; exchanging the images then
         // only changes the sign.
         let swapped = roughness(reference) < roughness(moving);
-        let (noisier, quieter) = if swapped { (&*moving, &*reference) } else { (&*reference, &*moving) };
+        let (noisier, quieter) = if swapped { (moving, reference) } else { (reference, moving) };
         let towards = if swapped { -1.0 } else { 1.0 };
-        let starts: Vec<_> =
-            lags.iter().map(|l| (l.lag.map(|d| towards * d as f64), 2.0 * l.score as f64)).collect();
-        let spline = SplineImage::new(noisier.view(), self.params.degree)?;
-        let mut templates = Templates::plain(quieter.view());
-        let fits = self.fits(&pair_of(&spline, quieter, &templates), &starts, fit)?;
-        let Some(&first) = fits.first() else { return Ok(self.at_whole_pixel(lags[0])) };
+        spline.set(noisier.view())?;
+        templates.set(quieter.view());
+        let fits = self.fits(&pair_of(spline, quieter, templates), starts, towards, fit)?;
+        let Some(&first) = fits.first() else { return Ok(self.at_whole_pixel(starts[0])) };
         let mut best = first;
-        let mut found = covariance(&pair_of(&spline, quieter, &templates), &best, &templates, fit);
+        let mut found = covariance(&pair_of(spline, quieter, templates), &best, templates, fit);
         if found.noise > 0.0
             && let Some(coherent) = Templates::coherent(noisier, quieter, best.shift)?
         {
-            templates = coherent;
-            let problem = pair_of(&spline, quieter, &templates);
+            let problem = pair_of(spline, quieter, &coherent);
             let near = |fit: &OverlapFit| (0..2).all(|a| (fit.shift[a] - first.shift[a]).abs() < 2.0);
             if let Some(better) = problem.fit(best.shift, fit)?.filter(near) {
-                found = covariance(&problem, &better, &templates, fit);
+                found = covariance(&problem, &better, &coherent, fit);
                 best = better;
             }
         }
         Ok(self.result(&best, found.matrix, fits.get(1).map(|second| (first, *second)), towards))
     }
 
-    /// Fits from each start (with its whole-pixel score) that may still win, best first.
+    /// Fits from each start that may still win, best first.
     fn fits<F: Real>(
         &self,
         problem: &OverlapProblem<'_, F>,
-        starts: &[([f64; 2], f64)],
+        starts: &[Start],
+        towards: f64,
         scratch: &mut OverlapScratch<F>,
     ) -> Result<Vec<OverlapFit>> {
         let mut fits: Vec<OverlapFit> = Vec::new();
-        for &(start, score) in starts {
-            // A poorer whole-pixel score may still win below the pixel, but not from far below.
-            if fits.first().is_some_and(|best| likelihood(best) > score + self.params.ambiguity) {
+        for start in starts {
+            if fits.first().is_some_and(|best| likelihood(best) > start.likelihood + self.params.ambiguity) {
                 continue;
             }
+            let start = start.shift.map(|d| towards * d);
             if let Some(fit) = problem.fit(start, scratch)?
                 && fits.iter().all(|f| (0..2).any(|a| (f.shift[a] - fit.shift[a]).abs() > 0.5))
                 && fit.correlation > 0.0
@@ -128,14 +196,20 @@ impl Overlap {
     }
 
     fn within_limits(&self, shift: [f64; 2]) -> bool {
-        (0..2).all(|a| shift[a].abs() <= self.search.limit()[a] as f64 + 1.0)
+        (0..2).all(|a| shift[a].abs() <= self.limit()[a] + 1.0)
+    }
+
+    /// Largest displacement along y and x, px.
+    fn limit(&self) -> [f64; 2] {
+        self.searches[0].limit().map(|d| d as f64)
     }
 
     /// No fit led anywhere: the whole-pixel optimum lies at the border of what was searched.
-    fn at_whole_pixel(&self, lag: Lag) -> Registration {
+    fn at_whole_pixel(&self, start: Start) -> Registration {
         let mut result = Registration::undetermined(0);
-        if (0..2).any(|a| lag.lag[a].unsigned_abs() >= self.search.limit()[a]) {
-            result.shift = lag.lag.map(|d| d as f64);
+        let limit = self.limit();
+        if (0..2).any(|a| start.shift[a].abs() >= limit[a]) {
+            result.shift = std::array::from_fn(|a| start.shift[a].round().clamp(-limit[a], limit[a]));
             result.status = Status::AtSearchLimit;
         }
         result
@@ -164,7 +238,7 @@ impl Overlap {
             })
             .filter(|other| other.delta_chi2 < self.params.ambiguity);
         let at_limit = (0..2).any(|a| {
-            let limit = self.search.limit()[a] as f64;
+            let limit = self.limit()[a];
             limit > 0.0 && best.shift[a].abs() > limit - 0.5
         });
         let status = match () {
@@ -174,6 +248,42 @@ impl Overlap {
         };
         Registration { shift, covariance, score: best.correlation, overlap: best.count, status, runner_up }
     }
+}
+
+/// Halves the first images again and again, into the levels there are, while both keep enough of their
+/// variance; says the last level that was made.
+fn coarsen<F: Real>(levels: &mut [[Array2<F>; 2]]) -> usize {
+    for level in 1..levels.len() {
+        let (finer, coarser) = levels.split_at_mut(level);
+        for (out, image) in coarser[0].iter_mut().zip(&finer[level - 1]) {
+            if halve(image, out) < KEPT {
+                return level - 1;
+            }
+        }
+    }
+    levels.len() - 1
+}
+
+/// Means of blocks of 2×2 pixels; returns their mean square. An odd last row or column is left out.
+fn halve<F: Real>(image: &Array2<F>, out: &mut Array2<F>) -> f64 {
+    let mut squares = 0.0;
+    for (y, mut out) in out.rows_mut().into_iter().enumerate() {
+        let row = |y: usize| image.row(y).to_slice().expect("an image in C order");
+        let out = out.as_slice_mut().expect("an image in C order");
+        squares += halve_rows(row(2 * y), row(2 * y + 1), out);
+    }
+    squares / out.len() as f64
+}
+
+fn halve_rows<F: Real>(above: &[F], below: &[F], out: &mut [F]) -> f64 {
+    let quarter = F::of(0.25);
+    let mut squares = F::zero();
+    let (above, below) = (above.as_chunks::<2>().0, below.as_chunks::<2>().0);
+    for ((out, a), b) in out.iter_mut().zip(above).zip(below) {
+        *out = (a[0] + a[1] + b[0] + b[1]) * quarter;
+        squares += *out * *out;
+    }
+    squares.f64()
 }
 
 fn pair_of<'a, F: Real>(
@@ -199,6 +309,9 @@ pub(crate) struct FitCovariance {
     /// Variance of that noise; 0 if it is not significant.
     pub(crate) noise: f64,
 }
+
+/// Part of the slopes' power below which noise does not matter, nor can be told from what interpolation does.
+const TELLING: f64 = 0.01;
 
 /// Side of the blocks within which noise may be correlated.
 const BLOCK: usize = 8;
@@ -226,7 +339,8 @@ pub(crate) fn covariance<F: Real>(
     let own: f64 = axes().map(|a| fit.curvature[a][a] - scatter.shared_curvature[a][a]).sum();
     let uncertainty: f64 =
         axes().map(|a| fit.curvature[a][a] * gain.slope[a] * residual / scatter.part).sum();
-    let significant = own > 3.0 * uncertainty.sqrt();
+    let all: f64 = axes().map(|a| fit.curvature[a][a]).sum();
+    let significant = own > (3.0 * uncertainty.sqrt()).max(TELLING * all);
     let seen =
         if significant { own / axes().map(|a| n * templates.slope_noise[a]).sum::<f64>() } else { 0.0 };
     let noise = templates.noise.unwrap_or(seen).min(residual);

@@ -1,12 +1,13 @@
 //! Slopes of an image that another one is compared with, plain or filtered to what both images share.
 
 use ndarray::{Array2, ArrayView2, s};
-use nonius_core::{Real, RealFft2, Result, SLOPE_NOISE, Window, fast_length, overlap_range, slopes};
+use nonius_core::{Real, RealFft2, Result, SLOPE_NOISE, Window, fast_length, overlap_range, slopes_into};
 use num_complex::Complex;
 
 use crate::spectral::{CrossSpectrum, NoiseModel, Rings, omega};
 
 /// Slopes of an image along y and x, and what noise does to them.
+#[derive(Debug)]
 pub(crate) struct Templates<F> {
     pub(crate) slopes: [Array2<F>; 2],
     /// Variance that white noise of variance 1 in the image has in the slopes along y and x.
@@ -25,9 +26,21 @@ const FEWEST: usize = 16;
 const BORDER: usize = 24;
 
 impl<F: Real> Templates<F> {
+    /// Plain slopes of nothing yet.
+    pub(crate) fn empty() -> Self {
+        Templates { slopes: Default::default(), slope_noise: [SLOPE_NOISE; 2], noise: None }
+    }
+
     /// Plain slopes: the best for an image without noise.
     pub(crate) fn plain(image: ArrayView2<'_, F>) -> Self {
-        Templates { slopes: slopes(image), slope_noise: [SLOPE_NOISE; 2], noise: None }
+        let mut templates = Self::empty();
+        templates.set(image);
+        templates
+    }
+
+    /// Makes these the plain slopes of another image.
+    pub(crate) fn set(&mut self, image: ArrayView2<'_, F>) {
+        slopes_into(image, &mut self.slopes);
     }
 
     /// Slopes of `moving` filtered by the coherence weights that the overlap with `reference` at
