@@ -1,6 +1,7 @@
 //! Gaussian filters.
 
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use multiversion::multiversion;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{check_finite, check_not_empty};
@@ -47,20 +48,32 @@ pub fn gaussian_filter<F: Real>(image: ArrayView2<'_, F>, sigma: f64, border: Bo
     check_finite("image", image)?;
     let kernel = gaussian_kernel(sigma)?;
     let reach = (kernel.len() / 2) as isize;
-    let mut out = image.to_owned();
-    for axis in [Axis(0), Axis(1)] {
-        let source = out;
-        let n = source.len_of(axis);
-        out = Array2::zeros(source.dim());
-        for (i, mut lane) in out.axis_iter_mut(axis).enumerate() {
-            for (j, &weight) in kernel.iter().enumerate() {
-                let from = border.index(i as isize + j as isize - reach, n);
-                let weight = F::of(weight);
-                Zip::from(&mut lane).and(source.index_axis(axis, from)).for_each(|o, &v| *o += weight * v);
-            }
+    let image = image.as_standard_layout();
+    let (h, w) = image.dim();
+    let mut out = Array2::zeros((h, w));
+    let mut blurred = vec![F::zero(); w];
+    let mut extended = vec![F::zero(); w + kernel.len() - 1];
+    let sources: Vec<usize> = (-reach..w as isize + reach).map(|x| border.index(x, w)).collect();
+    for (y, mut out) in out.rows_mut().into_iter().enumerate() {
+        blurred.fill(F::zero());
+        for (j, &weight) in kernel.iter().enumerate() {
+            let from = border.index(y as isize + j as isize - reach, h);
+            add_scaled(&mut blurred, image.row(from).as_slice().expect("an image in C order"), F::of(weight));
+        }
+        extended.iter_mut().zip(&sources).for_each(|(v, &from)| *v = blurred[from]);
+        let out = out.as_slice_mut().expect("an array in C order");
+        for (j, &weight) in kernel.iter().enumerate() {
+            add_scaled(out, &extended[j..j + w], F::of(weight));
         }
     }
     Ok(out)
+}
+
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn add_scaled<F: Real>(out: &mut [F], values: &[F], weight: F) {
+    for (o, &v) in out.iter_mut().zip(values) {
+        *o += weight * v;
+    }
 }
 
 /// What [`gaussian_filter`] takes away: the image less its smoothed self.

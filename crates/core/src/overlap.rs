@@ -283,7 +283,7 @@ impl<F: Real> OverlapProblem<'_, F> {
             self.weigh(y, columns.clone(), fit.shift, &mut scratch.weights);
             let row = &scratch.row;
             let [along_y, along_x] = self.slopes_of_row(y, &columns, row);
-            for (x, &w) in scratch.weights.iter().enumerate() {
+            for (x, &w) in scratch.weights.iter().enumerate().filter(|(_, w)| **w > F::zero()) {
                 let m = moving[columns.start + x];
                 let e = (w * (m - gain * row.value[x] - offset)).f64();
                 let (p, q, w) = (along_y[x].f64(), along_x[x].f64(), w.f64());
@@ -369,10 +369,12 @@ impl<F: Real> OverlapProblem<'_, F> {
         out.extend(columns.clone().map(|x| self.weights.map_or(F::one(), |w| w[[y, x]])));
         if let Some(trusted) = self.trusted {
             let (h, w) = trusted.dim();
-            let place = |at: usize, d: f64, n: usize| ((at as f64 - d).floor().max(0.0) as usize).min(n - 1);
-            let row = place(y, shift[0], h);
+            let whole = shift.map(|d| (-d).floor() as isize);
+            let place =
+                |at: usize, whole: isize, n: usize| (at as isize + whole).clamp(0, n as isize - 1) as usize;
+            let trusted = trusted.row(place(y, whole[0], h));
             for (weight, x) in out.iter_mut().zip(columns) {
-                if !trusted[[row, place(x, shift[1], w)]] {
+                if !trusted[place(x, whole[1], w)] {
                     *weight = F::zero();
                 }
             }
@@ -384,20 +386,34 @@ impl<F: Real> OverlapProblem<'_, F> {
 /// Places of a reference whose interpolation needs no missing pixel: `valid` shrunk by the reach of the
 /// interpolation. The missing pixels must have been filled with something sensible before.
 pub fn trusted_places(valid: ArrayView2<'_, bool>, reach: usize) -> Array2<bool> {
-    let shrink = |line: Vec<bool>| -> Vec<bool> {
-        let n = line.len();
-        let mut missing = vec![0_usize; n + 1];
-        for (i, &ok) in line.iter().enumerate() {
-            missing[i + 1] = missing[i] + usize::from(!ok);
+    let (h, w) = valid.dim();
+    // A place p is interpolated from pixels p − reach to p + 1 + reach, those beyond the frame aside.
+    let window = |i: usize, n: usize| i.saturating_sub(reach)..(i + reach + 2).min(n);
+    let mut out = Array2::from_elem((h, w), true);
+    let mut missing = vec![0_usize; w + 1];
+    // For every column, missing places in the rows of the window.
+    let mut column = vec![0_usize; w];
+    let mut along_x = Array2::from_elem((h, w), true);
+    for (row, mut out) in valid.rows().into_iter().zip(along_x.rows_mut()) {
+        for (x, &ok) in row.iter().enumerate() {
+            missing[x + 1] = missing[x] + usize::from(!ok);
         }
-        (0..n).map(|i| missing[(i + reach + 2).min(n)] == missing[i.saturating_sub(reach)]).collect()
-    };
-    let mut out = valid.to_owned();
-    for axis in 0..2 {
-        for mut lane in out.lanes_mut(ndarray::Axis(axis)) {
-            let shrunk = shrink(lane.to_vec());
-            lane.iter_mut().zip(shrunk).for_each(|(l, s)| *l = s);
+        for (x, out) in out.iter_mut().enumerate() {
+            let window = window(x, w);
+            *out = missing[window.end] == missing[window.start];
         }
+    }
+    let mut counted = 0..0;
+    for y in 0..h {
+        let window = window(y, h);
+        for enters in counted.end..window.end {
+            column.iter_mut().zip(along_x.row(enters)).for_each(|(n, ok)| *n += usize::from(!ok));
+        }
+        for leaves in counted.start..window.start {
+            column.iter_mut().zip(along_x.row(leaves)).for_each(|(n, ok)| *n -= usize::from(!ok));
+        }
+        out.row_mut(y).iter_mut().zip(&column).for_each(|(out, n)| *out = *n == 0);
+        counted = window;
     }
     out
 }

@@ -7,6 +7,7 @@ mod familiar;
 pub mod flow;
 mod lags;
 mod masked;
+mod masked_lags;
 mod moments;
 mod nd;
 mod overlap;

@@ -3,12 +3,12 @@
 use ndarray::{Array2, ArrayView2, Zip};
 use nonius_core::{
     Border, Error, Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, RealFft2, Result,
-    SplineDegree, SplineImage, check_not_empty, check_shape, gaussian_filter, invert_symmetric, taylor_peak,
-    trusted_places,
+    SplineDegree, SplineImage, check_not_empty, check_shape, gaussian_filter, taylor_peak, trusted_places,
 };
 use num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
+use crate::masked_lags::{Neighbourhood, Peak};
 use crate::params::Refinement;
 use crate::result::{Registration, RunnerUp, Status};
 use crate::templates::Templates;
@@ -136,15 +136,15 @@ pub fn masked_correlation<F: Real>(
     MaskedParams { overlap_ratio, ..Default::default() }.validate()?;
     let fixed = MaskedImage::new("reference", reference, reference_mask)?;
     let other = MaskedImage::new("moving", moving, moving_mask)?;
-    let mut correlation = correlate(&fixed, &other)?;
+    let mut correlation = correlate(&Weighted::of(&fixed), &Weighted::of(&other))?;
     correlation.limit(overlap_ratio);
     Ok(correlation)
 }
 
 /// An image with its missing pixels set to 0, its valid ones less their mean and over their deviation.
-struct MaskedImage<F> {
-    image: Array2<F>,
-    mask: Array2<bool>,
+pub(crate) struct MaskedImage<F> {
+    pub(crate) image: Array2<F>,
+    pub(crate) mask: Array2<bool>,
     valid: usize,
     constant: bool,
 }
@@ -163,67 +163,127 @@ impl<F: Real> MaskedImage<F> {
             }
             None => Array2::from_elem(image.dim(), true),
         };
-        let valid: nonius_core::RunningStatistics = {
-            let mut statistics = nonius_core::RunningStatistics::default();
-            for ((y, x), &v) in image.indexed_iter() {
-                if mask[[y, x]] {
-                    if !v.is_finite() {
-                        return Err(Error::NotFinite { what, index: vec![y, x] });
-                    }
-                    statistics.push(v.f64());
-                }
+        for ((y, x), &v) in image.indexed_iter() {
+            if !v.is_finite() && mask[[y, x]] {
+                return Err(Error::NotFinite { what, index: vec![y, x] });
             }
-            statistics
-        };
-        let (mean, deviation) = (valid.mean(), valid.standard_deviation());
-        let largest = valid.max().abs().max(valid.min().abs());
-        let constant = valid.count() == 0 || deviation <= 8.0 * F::epsilon().f64() * largest;
+        }
+        let mut sums = [0.0; 2];
+        let (mut valid, mut largest) = (0, 0.0_f64);
+        let origin = Zip::from(&image).and(&mask).fold(None, |first, &v, &ok| first.or(ok.then_some(v)));
+        let origin = origin.unwrap_or_else(F::zero);
+        Zip::from(&image).and(&mask).for_each(|&v, &ok| {
+            if ok {
+                let d = (v - origin).f64();
+                sums[0] += d;
+                sums[1] += d * d;
+                largest = largest.max(v.f64().abs());
+                valid += 1;
+            }
+        });
+        let n = valid as f64;
+        let mean = sums[0] / n;
+        let deviation = (sums[1] / n - mean * mean).max(0.0).sqrt();
+        let mean = mean + origin.f64();
+        let constant = valid == 0 || deviation <= 8.0 * F::epsilon().f64() * largest;
         let (mean, scale) = (F::of(mean), F::of(1.0 / deviation));
         let image = Zip::from(image)
             .and(&mask)
             .map_collect(|&v, &ok| if ok && !constant { (v - mean) * scale } else { F::zero() });
-        Ok(MaskedImage { image, mask, valid: valid.count() as usize, constant })
+        Ok(MaskedImage { image, mask, valid, constant })
     }
 }
 
-impl<F: Real> MaskedImage<F> {
-    fn single(&self) -> MaskedImage<f32> {
-        MaskedImage {
-            image: self.image.mapv(|v| v.f64() as f32),
-            mask: self.mask.clone(),
-            valid: self.valid,
-            constant: self.constant,
+/// Pixels or blocks of pixels: how many valid ones each has, their sum, and that sum's square over their
+/// number.
+struct Weighted<F> {
+    weight: Array2<F>,
+    sum: Array2<F>,
+    square: Array2<F>,
+}
+
+impl<F: Real> Weighted<F> {
+    fn of<G: Real>(part: &MaskedImage<G>) -> Self {
+        Weighted {
+            weight: part.mask.mapv(|ok| F::of(f64::from(u8::from(ok)))),
+            sum: part.image.mapv(|v| F::of(v.f64())),
+            square: part.image.mapv(|v| F::of(v.f64().powi(2))),
         }
+    }
+
+    /// Blocks of 2×2 of these; an odd last row or column is left out.
+    fn halved(&self) -> Self {
+        let (h, w) = self.weight.dim();
+        let blocks = |from: &Array2<F>| {
+            let mut out = Array2::zeros((h / 2, w / 2));
+            for (y, mut out) in out.rows_mut().into_iter().enumerate() {
+                let row = |y: usize| from.row(y).to_slice().expect("an array in C order").as_chunks::<2>().0;
+                for ((o, a), b) in out.iter_mut().zip(row(2 * y)).zip(row(2 * y + 1)) {
+                    *o = a[0] + a[1] + b[0] + b[1];
+                }
+            }
+            out
+        };
+        let (weight, sum) = (blocks(&self.weight), blocks(&self.sum));
+        let square =
+            Zip::from(&weight).and(&sum).map_collect(|&n, &s| if n > F::zero() { s * s / n } else { n });
+        Weighted { weight, sum, square }
+    }
+
+    /// How much of the content is in the blocks' means: 1 for a smooth image, 0 for white noise.
+    fn smoothness(&self, valid: usize) -> f64 {
+        let kept = self.square.iter().map(|v| v.f64()).sum::<f64>() / valid as f64;
+        let by_chance = self.weight.iter().filter(|w| **w > F::zero()).count() as f64 / valid as f64;
+        (kept - by_chance) / (1.0 - by_chance)
+    }
+}
+
+/// Blocks are searched instead of pixels while they keep this much of both images.
+const SMOOTH: f64 = 1.0 / 3.0;
+
+/// And while the frames have at least this many a side.
+const COARSEST: usize = 64;
+
+/// The correlation of the images, or of blocks of their pixels if both are smooth, in single precision, and
+/// the side of the blocks.
+fn search<F: Real>(
+    fixed: &MaskedImage<F>,
+    other: &MaskedImage<F>,
+) -> Result<(MaskedCorrelation<f32>, usize)> {
+    let mut parts = [Weighted::<f32>::of(fixed), Weighted::of(other)];
+    let valid = [fixed.valid, other.valid];
+    let mut side = 1;
+    loop {
+        let halved = parts.each_ref().map(Weighted::halved);
+        let enough = halved.iter().all(|part| part.weight.nrows().min(part.weight.ncols()) >= COARSEST);
+        if !(enough && (0..2).all(|i| halved[i].smoothness(valid[i]) >= SMOOTH)) {
+            return Ok((correlate(&parts[0], &parts[1])?, side));
+        }
+        (parts, side) = (halved, 2 * side);
     }
 }
 
 /// Correlation coefficients for every overlap, however small.
-fn correlate<F: Real>(fixed: &MaskedImage<F>, other: &MaskedImage<F>) -> Result<MaskedCorrelation<F>> {
-    let (h1, w1) = fixed.image.dim();
-    let (h2, w2) = other.image.dim();
+fn correlate<F: Real>(fixed: &Weighted<F>, other: &Weighted<F>) -> Result<MaskedCorrelation<F>> {
+    let (h1, w1) = fixed.weight.dim();
+    let (h2, w2) = other.weight.dim();
     let (h, w) = (h1 + h2 - 1, w1 + w2 - 1);
     let fft = RealFft2::<F>::new((nonius_core::fast_length(h), nonius_core::fast_length(w)))?;
     let mut scratch = fft.scratch();
-    let mut transform = |part: &MaskedImage<F>, power: i32| -> Result<Vec<Complex<F>>> {
+    let mut transform = |part: &Array2<F>| -> Result<Vec<Complex<F>>> {
         let mut spectrum = fft.spectrum();
-        let (rows, columns) = part.image.dim();
+        let (rows, columns) = part.dim();
         let fill = |y: usize, row: &mut [F]| {
             row.fill(F::zero());
             if y < rows {
-                let pixels = part.image.row(y);
-                let row = row[..columns].iter_mut();
-                match power {
-                    0 => row.zip(part.mask.row(y)).for_each(|(r, &ok)| *r = F::of(f64::from(u8::from(ok)))),
-                    1 => row.zip(pixels).for_each(|(r, &v)| *r = v),
-                    _ => row.zip(pixels).for_each(|(r, &v)| *r = v * v),
-                }
+                row[..columns].iter_mut().zip(part.row(y)).for_each(|(r, &v)| *r = v);
             }
         };
         fft.forward_rows(fill, &mut spectrum, &mut scratch)?;
         Ok(spectrum)
     };
-    let [m1, f1, q1] = [transform(fixed, 0)?, transform(fixed, 1)?, transform(fixed, 2)?];
-    let [m2, f2, q2] = [transform(other, 0)?, transform(other, 1)?, transform(other, 2)?];
+    let [m1, f1, q1] = [transform(&fixed.weight)?, transform(&fixed.sum)?, transform(&fixed.square)?];
+    let [m2, f2, q2] = [transform(&other.weight)?, transform(&other.sum)?, transform(&other.square)?];
     let (hp, wp) = fft.shape();
     let norm = F::of(1.0 / (hp * wp) as f64);
     let mut product = fft.spectrum();
@@ -309,16 +369,18 @@ pub fn register_masked<F: Real>(
     if fixed.constant || other.constant {
         return Ok(Registration::undetermined(0));
     }
-    // Single precision finds the pixel.
-    let mut correlation = correlate(&fixed.single(), &other.single())?;
+    let (mut correlation, side) = search(&fixed, &other)?;
     let best_of_all = correlation.best_likelihood();
     correlation.limit(params.overlap_ratio);
-    let peaks = stand_out(&correlation);
-    let Some(&first) = peaks.first() else { return Ok(Registration::undetermined(0)) };
+    let neighbourhood = Neighbourhood::new(&fixed, &other);
+    let climb = |start: [f64; 2]| neighbourhood.peak_from(start.map(|d| (side as f64 * d).round() as isize));
+    let mut peaks: Vec<Peak> = stand_out(&correlation).into_iter().filter_map(climb).collect();
+    peaks.sort_by(|a, b| b.likelihood.total_cmp(&a.likelihood));
+    let Some(first) = peaks.first() else { return Ok(Registration::undetermined(0)) };
     // A smaller overlap than was allowed explains the images better.
     let limited = best_of_all > 1.05 * correlation.best_likelihood();
-    let mut result = refine(&fixed, &other, &correlation, first, params)?;
-    if let Some(second) = peaks.get(1) {
+    let mut result = refine(&fixed, &other, first, params)?;
+    if let Some(second) = peaks.get(1).filter(|second| second.lag != first.lag) {
         let delta_chi2 = first.likelihood - second.likelihood;
         if delta_chi2 < params.ambiguity {
             result.runner_up = Some(RunnerUp { shift: second.lag.map(|d| d as f64), delta_chi2 });
@@ -331,37 +393,38 @@ pub fn register_masked<F: Real>(
     Ok(result)
 }
 
-/// A local maximum of the correlation coefficient.
-#[derive(Debug, Clone, Copy)]
-struct Peak {
-    index: (usize, usize),
-    lag: [isize; 2],
-    value: f64,
-    /// `−n ln(1 − ρ²)`.
-    likelihood: f64,
-}
-
-/// The largest local maxima, at most two; the first of equal ones first.
-fn stand_out<F: Real>(correlation: &MaskedCorrelation<F>) -> Vec<Peak> {
+/// The largest local maxima of the correlation coefficient, at most two, in elements of the map and refined
+/// below them; the first of equal ones first.
+fn stand_out(correlation: &MaskedCorrelation<f32>) -> Vec<[f64; 2]> {
     let map = &correlation.map;
     let (h, w) = map.dim();
-    let best = map.fold(F::zero(), |a, &b| a.max(b));
-    let mut found: Vec<Peak> = Vec::new();
-    for ((y, x), &v) in map.indexed_iter().filter(|(_, v)| **v > F::zero() && **v >= best * F::of(0.5)) {
+    let best = map.fold(0.0_f32, |a, &b| a.max(b));
+    let mut found: Vec<(f32, (usize, usize))> = Vec::new();
+    for ((y, x), &v) in map.indexed_iter().filter(|(_, v)| **v > 0.0 && **v >= 0.5 * best) {
         let rows = y.saturating_sub(1)..(y + 2).min(h);
         let columns = x.saturating_sub(1)..(x + 2).min(w);
         if map.slice(ndarray::s![rows, columns]).iter().all(|&other| other <= v) {
-            let likelihood = likelihood(v.f64(), correlation.overlap[[y, x]].f64());
-            let peak = Peak { index: (y, x), lag: correlation.lag((y, x)), value: v.f64(), likelihood };
-            let at = found.iter().position(|p| peak.value > p.value).unwrap_or(found.len());
-            found.insert(at, peak);
+            let at = found.iter().position(|p| v > p.0).unwrap_or(found.len());
+            found.insert(at, (v, (y, x)));
             found.truncate(2);
         }
     }
-    found
+    let below = |(y, x): (usize, usize)| {
+        if y == 0 || x == 0 || y + 1 == h || x + 1 == w {
+            return [0.0; 2];
+        }
+        let patch: [[f32; 3]; 3] =
+            std::array::from_fn(|i| std::array::from_fn(|j| map[[y + i - 1, x + j - 1]]));
+        taylor_peak(&patch).filter(|o| o.iter().all(|v| v.abs() <= 1.0)).unwrap_or([0.0; 2])
+    };
+    let refined = |(_, at): (f32, (usize, usize))| {
+        let (lag, below) = (correlation.lag(at), below(at));
+        std::array::from_fn(|axis| lag[axis] as f64 + below[axis])
+    };
+    found.into_iter().map(refined).collect()
 }
 
-fn likelihood(rho: f64, n: f64) -> f64 {
+pub(crate) fn likelihood(rho: f64, n: f64) -> f64 {
     -n * (1.0 - (rho * rho).min(1.0 - 1e-12)).ln()
 }
 
@@ -369,14 +432,13 @@ fn likelihood(rho: f64, n: f64) -> f64 {
 fn refine<F: Real>(
     fixed: &MaskedImage<F>,
     other: &MaskedImage<F>,
-    correlation: &MaskedCorrelation<f32>,
-    peak: Peak,
+    peak: &Peak,
     params: &MaskedParams,
 ) -> Result<Registration> {
     let start = peak.lag.map(|d| d as f64);
     let mut result = match least_squares(fixed, other, start, peak, params)? {
         Some(result) => result,
-        None => taylor(correlation, peak),
+        None => peak.registration(),
     };
     let step = match params.refinement {
         Refinement::Continuous => return Ok(result),
@@ -389,92 +451,73 @@ fn refine<F: Real>(
 
 const NUISANCE: Nuisance = Nuisance { gain: true, offset: true };
 
-/// Least squares over pixels valid in both, whichever image has more places to interpolate interpolated.
+/// Least squares over pixels valid in both; the image with more places to interpolate is interpolated, of
+/// equal ones the noisier. None if neither has enough of them.
 fn least_squares<F: Real>(
     fixed: &MaskedImage<F>,
     other: &MaskedImage<F>,
     start: [f64; 2],
-    peak: Peak,
+    peak: &Peak,
     params: &MaskedParams,
 ) -> Result<Option<Registration>> {
     // Places that need no missing pixel, for the whole reach of the interpolation or less.
     let taps = params.degree.taps();
     for (reach, degree) in [(taps / 2 + 3, params.degree), (3, SplineDegree::Cubic)] {
         let places = [fixed, other].map(|part| trusted_places(part.mask.view(), reach));
-        let counts = [0, 1].map(|i| places[i].iter().filter(|&&ok| ok).count());
-        let rough = |part: &MaskedImage<F>, place: &Array2<bool>| roughness(part, place);
+        let counts = places.each_ref().map(|places| places.iter().filter(|&&ok| ok).count());
         let swapped = match counts[0].cmp(&counts[1]) {
             std::cmp::Ordering::Less => true,
             std::cmp::Ordering::Greater => false,
-            std::cmp::Ordering::Equal => rough(fixed, &places[0]) < rough(other, &places[1]),
+            std::cmp::Ordering::Equal => roughness(fixed, &places[0]) < roughness(other, &places[1]),
         };
-        let [still, still_places, moved] =
-            if swapped { [(other, 1), (other, 1), (fixed, 0)] } else { [(fixed, 0), (fixed, 0), (other, 1)] };
-        if counts[still_places.1] * 4 < still.0.valid {
+        let (still, moved) = if swapped { (other, fixed) } else { (fixed, other) };
+        let trusted = &places[usize::from(swapped)];
+        if counts[usize::from(swapped)] * 4 < still.valid {
             continue;
         }
-        let spline = SplineImage::new(filled(still.0)?.view(), degree)?;
-        let weights = moved.0.mask.mapv(|ok| if ok { F::one() } else { F::zero() });
-        let templates = Templates::plain(filled(moved.0)?.view());
-        let problem = OverlapProblem {
-            reference: &spline,
-            moving: moved.0.image.view(),
-            slopes: Some(templates.slopes.each_ref().map(Array2::view)),
-            weights: Some(weights.view()),
-            trusted: Some(places[still_places.1].view()),
-            nuisance: NUISANCE,
-            moving_noise: 0.0,
-        };
         let towards = if swapped { -1.0 } else { 1.0 };
-        let fit = problem.fit(start.map(|d| towards * d), &mut OverlapScratch::default())?;
-        let near = |fit: &OverlapFit| (0..2).all(|a| (towards * fit.shift[a] - start[a]).abs() < 2.0);
-        if let Some(fit) = fit.filter(near) {
-            let covariance =
-                crate::overlap::covariance(&problem, &fit, &templates, &mut OverlapScratch::default()).matrix;
-            return Ok(Some(Registration {
-                shift: fit.shift.map(|d| towards * d),
-                covariance,
-                score: peak.value.max(fit.correlation),
-                overlap: fit.count,
-                status: if fit.converged { Status::Converged } else { Status::Ambiguous },
-                runner_up: None,
-            }));
+        let spline = SplineImage::new(filled(still)?.view(), degree)?;
+        let smooth = filled(moved)?;
+        let weights = moved.mask.mapv(|ok| if ok { F::one() } else { F::zero() });
+        let mut scratch = OverlapScratch::default();
+        let mut fit_with = |templates: &Templates<F>, start: [f64; 2]| -> Result<_> {
+            let problem = OverlapProblem {
+                reference: &spline,
+                moving: moved.image.view(),
+                slopes: Some(templates.slopes.each_ref().map(Array2::view)),
+                weights: Some(weights.view()),
+                trusted: Some(trusted.view()),
+                nuisance: NUISANCE,
+                moving_noise: templates.noise.unwrap_or(0.0),
+            };
+            let near = |fit: &OverlapFit| (0..2).all(|a| (fit.shift[a] - start[a]).abs() < 2.0);
+            let fit = problem.fit(start, &mut scratch)?.filter(near);
+            Ok(fit.map(|fit| (fit, crate::overlap::covariance(&problem, &fit, templates, &mut scratch))))
+        };
+        let Some((mut fit, mut found)) =
+            fit_with(&Templates::plain(smooth.view()), start.map(|d| towards * d))?
+        else {
+            continue;
+        };
+        // Noisy slopes are smoothed.
+        if found.noise > 0.0 {
+            let templates = Templates::smoothed(smooth.view(), found.noise)?;
+            if let Some((better, found_then)) = fit_with(&templates, fit.shift)?
+                && found_then.matrix[0][0] + found_then.matrix[1][1] < found.matrix[0][0] + found.matrix[1][1]
+            {
+                (fit, found) = (better, found_then);
+            }
         }
+        return Ok(Some(Registration {
+            shift: fit.shift.map(|d| towards * d),
+            covariance: found.matrix,
+            score: peak.value.max(fit.correlation),
+            overlap: fit.count,
+            status: if fit.converged { Status::Converged } else { Status::Ambiguous },
+            runner_up: None,
+        }));
     }
     Ok(None)
-}
-
-/// The correlation map's own maximum, where nothing can be interpolated. With n pixels χ² is about
-/// n (1 − ρ)/(1 − ρ_max) times 2, which gives the covariance from the map's curvature.
-fn taylor(correlation: &MaskedCorrelation<f32>, peak: Peak) -> Registration {
-    let (y, x) = peak.index;
-    let (h, w) = correlation.map.dim();
-    let n = correlation.overlap[[y, x]].f64();
-    let mut result = Registration {
-        shift: peak.lag.map(|d| d as f64),
-        covariance: [[1.0 / 12.0, 0.0], [0.0, 1.0 / 12.0]],
-        score: peak.value,
-        overlap: n as usize,
-        status: Status::AtSearchLimit,
-        runner_up: None,
-    };
-    if (1..h - 1).contains(&y) && (1..w - 1).contains(&x) {
-        let patch: [[f32; 3]; 3] =
-            std::array::from_fn(|i| std::array::from_fn(|j| correlation.map[[y + i - 1, x + j - 1]]));
-        let f = patch.map(|row| row.map(f64::from));
-        let mixed = 0.25 * (f[2][2] + f[0][0] - f[2][0] - f[0][2]);
-        let curvature =
-            [[2.0 * f[1][1] - f[0][1] - f[2][1], -mixed], [-mixed, 2.0 * f[1][1] - f[1][0] - f[1][2]]];
-        if let Some(inverse) = invert_symmetric(curvature) {
-            let noise = (1.0 - peak.value).max(f64::EPSILON) / n.max(1.0);
-            result.covariance = inverse.map(|row| row.map(|v| v * noise));
-        }
-        if let Some(offset) = taylor_peak(&patch).filter(|o| o.iter().all(|v| v.abs() <= 1.0)) {
-            result.shift = [result.shift[0] + offset[0], result.shift[1] + offset[1]];
-            result.status = Status::Converged;
-        }
-    }
-    result
 }
 
 /// The image with smooth values where it has none, so that interpolation beside a gap rings little.

@@ -1,7 +1,10 @@
 //! Slopes of an image that another one is compared with, plain or filtered to what both images share.
 
 use ndarray::{Array2, ArrayView2, s};
-use nonius_core::{Real, RealFft2, Result, SLOPE_NOISE, Window, fast_length, overlap_range, slopes_into};
+use nonius_core::{
+    Border, Real, RealFft2, Result, SLOPE_NOISE, Window, fast_length, gaussian_filter, overlap_range,
+    slopes_into,
+};
 use num_complex::Complex;
 
 use crate::spectral::{CrossSpectrum, NoiseModel, Rings, omega};
@@ -41,6 +44,18 @@ impl<F: Real> Templates<F> {
     /// Makes these the plain slopes of another image.
     pub(crate) fn set(&mut self, image: ArrayView2<'_, F>) {
         slopes_into(image, &mut self.slopes);
+    }
+
+    /// Slopes of the image smoothed a little, for one with noise of this variance.
+    pub(crate) fn smoothed(image: ArrayView2<'_, F>, noise: f64) -> Result<Self> {
+        const SIGMA: f64 = 1.0;
+        let mut templates = Self::plain(gaussian_filter(image, SIGMA, Border::Mirror)?.view());
+        let mut impulse = Array2::<f64>::zeros((33, 33));
+        impulse[[16, 16]] = 1.0;
+        let response = Templates::plain(gaussian_filter(impulse.view(), SIGMA, Border::Mirror)?.view());
+        templates.slope_noise = response.slopes.map(|slope| slope.iter().map(|v| v * v).sum());
+        templates.noise = Some(noise);
+        Ok(templates)
     }
 
     /// Slopes of `moving` filtered by the coherence weights that the overlap with `reference` at
