@@ -19,6 +19,10 @@ pub(crate) fn steps_of_check(steps: &mut Steps) -> Result<()> {
         "clippy",
         &mut cargo(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
+    // Programs that workflows start are no targets of `--all-targets`.
+    let workers =
+        ["clippy", "--quiet", "--package", "nonius", "--bench", "accuracy", "--bench", "compare_worker"];
+    steps.quiet("clippy of the workflows", cargo(workers).args(["--", "-D", "warnings"]))?;
     // Libraries only: the façade and the program share the name `nonius`, and
     // with it the page that rustdoc would write.
     let mut documentation = cargo(["doc", "--quiet", "--workspace", "--no-deps", "--lib"]);

@@ -6,7 +6,7 @@ use nonius_core::{
 };
 
 use crate::lags::{LagScratch, LagSearch};
-use crate::moments::Moments;
+use crate::moments::{Moments, normalise};
 use crate::params::{Refinement, RegistrationParams};
 use crate::result::{Registration, RunnerUp, Status};
 use crate::templates::Templates;
@@ -94,7 +94,12 @@ impl Overlap {
         }
         for ((out, image), m) in scratch.levels[0].iter_mut().zip([reference, moving]).zip(&moments) {
             let (mean, scale) = (F::of(m.mean), F::of(1.0 / m.deviation));
-            out.zip_mut_with(&image, |o, &v| *o = (v - mean) * scale);
+            for (mut out, row) in out.rows_mut().into_iter().zip(image.rows()) {
+                match (row.to_slice(), out.as_slice_mut()) {
+                    (Some(row), Some(out)) => normalise(row, mean, scale, out),
+                    _ => out.zip_mut_with(&row, |o, &v| *o = (v - mean) * scale),
+                }
+            }
         }
         let level = coarsen(&mut scratch.levels);
         let mut starts = self.starts(level, scratch)?;

@@ -33,8 +33,8 @@ pub struct RegistrationPlan<F: Real> {
 
 #[derive(Debug)]
 enum PlanOf<F: Real> {
-    Periodic(Periodic<F>),
-    Overlap(Overlap),
+    Periodic(Box<Periodic<F>>),
+    Overlap(Box<Overlap>),
 }
 
 /// Working memory of one thread; its content between calls means nothing.
@@ -60,8 +60,8 @@ impl<F: Real> RegistrationPlan<F> {
         params.validate()?;
         check_not_empty("shape of the images", &[shape.0, shape.1])?;
         let method = match params.frame {
-            Frame::Periodic => PlanOf::Periodic(Periodic::new(shape, params)?),
-            Frame::Overlap => PlanOf::Overlap(Overlap::new(shape, params)?),
+            Frame::Periodic => PlanOf::Periodic(Box::new(Periodic::new(shape, params)?)),
+            Frame::Overlap => PlanOf::Overlap(Box::new(Overlap::new(shape, params)?)),
         };
         Ok(RegistrationPlan { shape, method })
     }

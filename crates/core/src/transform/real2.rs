@@ -352,16 +352,42 @@ fn separate<F: Real>(
     rows: usize,
 ) {
     let half = F::of(0.5);
-    for k in 0..=w / 2 {
-        let column = &mut spectrum[k * h + first_row..k * h + first_row + rows];
-        for (pair, row) in column.chunks_exact_mut(2).zip(packed.chunks_exact(stride)) {
-            let (z, m) = (row[k], row[w - k]);
-            pair[0] = Complex::new((z.re + m.re) * half, (z.im - m.im) * half);
-            pair[1] = Complex::new((z.im + m.im) * half, (m.re - z.re) * half);
+    if w == 1 {
+        for (column, row) in
+            spectrum[first_row..first_row + rows].chunks_mut(2).zip(packed.chunks_exact(stride))
+        {
+            let parts = [row[0].re, row[0].im];
+            column.iter_mut().zip(parts).for_each(|(c, part)| *c = Complex::new(part, F::zero()));
         }
-        if rows % 2 == 1 {
-            let row = &packed[rows / 2 * stride..];
-            column[rows - 1] = (row[k] + row[w - k].conj()) * half;
+        return;
+    }
+    // Two columns at a time, so that whole vectors are computed; the last pair may overlap the one before.
+    let (signs_z, signs_m) = ([half, half, half, -half], [half, -half, half, half]);
+    let pairs = rows / 2;
+    for k in (0..=w / 2).step_by(2).map(|k| k.min(w / 2 - 1)) {
+        let columns = &mut spectrum[k * h + first_row..];
+        let (here, next) = columns.split_at_mut(h);
+        let both = here[..2 * pairs].chunks_exact_mut(2).zip(next[..2 * pairs].chunks_exact_mut(2));
+        for ((here, next), row) in both.zip(packed.chunks_exact(stride)) {
+            let (z, m): ([Complex<F>; 2], [Complex<F>; 2]) =
+                ([row[k], row[k + 1]], [row[w - k], row[w - k - 1]]);
+            let mut out = [[F::zero(); 4]; 2];
+            for i in 0..2 {
+                let (z, m) = ([z[i].re, z[i].im, z[i].im, z[i].re], [m[i].re, m[i].im, m[i].im, m[i].re]);
+                for j in 0..4 {
+                    out[i][j] = z[j] * signs_z[j] + m[j] * signs_m[j];
+                }
+            }
+            here[0] = Complex::new(out[0][0], out[0][1]);
+            here[1] = Complex::new(out[0][2], out[0][3]);
+            next[0] = Complex::new(out[1][0], out[1][1]);
+            next[1] = Complex::new(out[1][2], out[1][3]);
+        }
+    }
+    if rows % 2 == 1 {
+        let row = &packed[pairs * stride..];
+        for k in 0..=w / 2 {
+            spectrum[k * h + first_row + rows - 1] = (row[k] + row[w - k].conj()) * half;
         }
     }
 }

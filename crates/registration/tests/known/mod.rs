@@ -47,6 +47,47 @@ fn noise_free_overlap_frames_are_good_to_the_splines() {
     }
 }
 
+/// Large enough that smooth frames are searched at lower resolution first.
+fn large_sizes() -> [[usize; 2]; 3] {
+    [[256, 256], [257, 131], [150, 271]]
+}
+
+#[test]
+fn large_smooth_frames_are_found_from_afar() {
+    for shape in large_sizes() {
+        let periodic = ImagePairParams::scene_a([57.37, -33.61], 0.0, 5);
+        let pair = ImagePairParams { scene: SceneParams { shape, ..periodic.scene }, ..periodic };
+        check(&pair, &RegistrationParams::periodic(), 1e-7);
+        let mut pair = ImagePairParams::scene_c([37.37, -33.61], 0.05, 5);
+        pair.scene.shape = shape;
+        pair.scene.boundary = nonius_synthetic::Boundary::Open { margin: 48 };
+        check(&pair, &RegistrationParams::default(), 5e-3);
+    }
+}
+
+#[test]
+fn what_only_fine_detail_tells_is_found_in_large_frames() {
+    // A fringe near the Nyquist frequency, which half the resolution does not hold, in white texture.
+    for shape in large_sizes() {
+        let dim = (shape[0], shape[1]);
+        let noise = |y: usize, x: usize| {
+            let hash = (y as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                ^ (x as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+            let hash = (hash ^ (hash >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            (hash >> 40) as f64 / (1 << 24) as f64 - 0.5
+        };
+        let scene = |y: usize, x: usize| noise(y, x) + (2.9 * y as f64).sin() * (0.013 * x as f64).cos();
+        let moving = Array2::from_shape_fn(dim, |(y, x)| scene(y + 60, x + 60));
+        // moving[r] = reference[r − d]
+        let reference = Array2::from_shape_fn(dim, |(y, x)| scene(y + 60 + 7, x + 60 - 12));
+        let found = register(reference.view(), moving.view(), &RegistrationParams::default()).unwrap();
+        assert!((found.shift[0] - 7.0).abs() < 0.01 && (found.shift[1] + 12.0).abs() < 0.01, "{found:?}");
+        let rolled = Array2::from_shape_fn(dim, |(y, x)| moving[[(y + dim.0 - 7) % dim.0, (x + 12) % dim.1]]);
+        let found = register(moving.view(), rolled.view(), &RegistrationParams::periodic()).unwrap();
+        assert!((found.shift[0] - 7.0).abs() < 1e-6 && (found.shift[1] + 12.0).abs() < 1e-6, "{found:?}");
+    }
+}
+
 #[test]
 fn phase_correlation_finds_a_texture() {
     let mut pair = ImagePairParams::scene_a([5.25, 7.5], 0.0, 2);
