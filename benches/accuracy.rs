@@ -1,13 +1,14 @@
 //! How far estimates scatter, against the Cramér–Rao bound, and how often their error bars hold the truth.
 //!
-//! `cargo xtask accuracy` starts this program; it prints the table and leaves `accuracy.md` and
-//! `accuracy.json` in the folder given by `--out` (default `target/accuracy`). `--draws N` sets the number
+//! `cargo xtask accuracy` starts this program; it prints the table and leaves `accuracy.md`,
+//! `accuracy.json` and `accuracy.png` in the folder given by `--out` (default `target/accuracy`). `--draws N` sets the number
 //! of draws per row (default 300), `--rows TEXT` keeps the rows whose name contains TEXT.
 
 use std::fmt::Write as _;
 
 use ndarray::Array2;
 use nonius::core::invert_symmetric;
+use nonius::plot::{AccuracyChart, AccuracyRow};
 use nonius::registration::{MaskedParams, RegistrationParams, RegistrationPlan, Status, register_masked};
 use nonius::synthetic::{Content, ImagePairParams, Motion, NoiseParams, Scene, SceneParams};
 use rayon::prelude::*;
@@ -231,6 +232,8 @@ fn main() -> std::io::Result<()> {
     );
     print!("{table}");
     let mut records = Vec::new();
+    let mut chart =
+        AccuracyChart { title: format!("Accuracy of shifts, {draws} draws per row"), rows: Vec::new() };
     for row in rows().iter().filter(|r| r.scene.contains(&only)) {
         let t = tally(row, draws);
         let bound = (t.bounds / t.values).sqrt();
@@ -244,6 +247,12 @@ fn main() -> std::io::Result<()> {
         );
         print!("{line}");
         table += &line;
+        chart.rows.push(AccuracyRow {
+            name: format!("{}, σ {}", row.scene, row.sigma),
+            rms_over_bound: rms,
+            claimed_over_bound: claimed,
+            within_1_sigma: within[0],
+        });
         records.push(serde_json::json!({
             "scene": row.scene, "what": row.what, "sigma": row.sigma, "draws": draws, "bound_px": bound,
             "rms_over_bound": rms, "claimed_over_bound": claimed, "within_1_sigma": within[0],
@@ -252,5 +261,8 @@ fn main() -> std::io::Result<()> {
     }
     std::fs::create_dir_all(&out)?;
     std::fs::write(out.join("accuracy.md"), &table)?;
+    if let Ok(picture) = chart.draw() {
+        std::fs::write(out.join("accuracy.png"), picture.png())?;
+    }
     std::fs::write(out.join("accuracy.json"), serde_json::to_string_pretty(&records)?)
 }

@@ -2,6 +2,7 @@
 //!
 //! [`before_and_after`] shows two images, their difference, and what is left of it once the shift is
 //! undone. [`ShiftScatter`] shows shifts with their error bars, beside the truth where it is known.
+//! [`AccuracyChart`] shows how far errors lie from their bound, and how honest their bars are.
 //!
 //! Images are gray; differences run from blue over white to red with zero in the middle, which holds for
 //! all common kinds of colour blindness too. Ranges are robust: a hot pixel does not set them. What is
@@ -15,6 +16,7 @@
 //! # Ok::<(), nonius::Error>(())
 //! ```
 
+mod accuracy;
 mod axes;
 mod canvas;
 mod colors;
@@ -23,6 +25,7 @@ mod heat;
 mod picture;
 mod shifts;
 
+pub use accuracy::{AccuracyChart, AccuracyRow};
 pub use difference::before_and_after;
 pub use picture::Picture;
 pub use shifts::{ShiftPoint, ShiftScatter};
