@@ -45,15 +45,7 @@ const METHODS: &[&str] =
 const ON_ANOTHER_NDARRAY: &[&str] = &["hdf5-reader", "hdf5-writer", "hdf5-metno", "numpy"];
 
 /// Packages that sound like a C library and are none.
-const NO_C_LIBRARY: &[&str] = &[
-    "js-sys",
-    "linux-raw-sys",
-    "rayon-core",
-    "windows-sys",
-    // Assemble a few lines of their own; ndarray-npy brings them, for tests only.
-    "psm",
-    "stacker",
-];
+const NO_C_LIBRARY: &[&str] = &["js-sys", "linux-raw-sys", "rayon-core", "windows-sys"];
 
 /// Packages by which build scripts compile or find C libraries.
 const C_BUILDERS: &[&str] = &["bindgen", "cc", "cmake", "pkg-config", "vcpkg"];

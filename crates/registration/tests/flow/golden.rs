@@ -1,10 +1,12 @@
 //! scikit-image's numbers.
 
 use std::fs::File;
+use std::path::Path;
 
-use ndarray::{Array2, Ix2, Ix3, OwnedRepr};
-use ndarray_npy::NpzReader;
+use ndarray::{Array2, Array3};
 use nonius_core::Real;
+
+use crate::golden::cases::npz;
 
 use super::{Method, end_point_error, largest_difference};
 
@@ -28,20 +30,11 @@ fn scikit_image() {
 
 fn check<F: Real>(case: &serde_json::Value) {
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    let mut archive = NpzReader::new(File::open(format!("{DATA}{}", text(&case["file"]))).unwrap()).unwrap();
-    let mut image = |name: &str| -> Array2<F> {
-        let stored = archive.by_name::<OwnedRepr<f32>, Ix2>(&text(&case["inputs"][name]));
-        stored.unwrap().mapv(|v| F::of(v.into()))
-    };
+    let archive = npz(Path::new(&format!("{DATA}{}", text(&case["file"]))));
+    let array = |name: &serde_json::Value| archive[&text(name)].mapv(F::of);
+    let image = |name: &str| -> Array2<F> { array(&case["inputs"][name]).into_dimensionality().unwrap() };
     let (reference, moving) = (image("reference"), image("moving"));
-    let name = text(&case["outputs"]["flow"]);
-    let expected = match archive.by_name::<OwnedRepr<f64>, Ix3>(&name) {
-        Ok(flow) => flow.mapv(F::of),
-        Err(_) => {
-            let flow = archive.by_name::<OwnedRepr<f32>, Ix3>(&name);
-            flow.unwrap().mapv(|v| F::of(v.into()))
-        }
-    };
+    let expected: Array3<F> = array(&case["outputs"]["flow"]).into_dimensionality().unwrap();
     let found = method(case).run(reference.view(), moving.view()).unwrap().displacement;
     let tolerance = case["tolerance"]["abs"].as_f64().unwrap();
     let (largest, mean) = (largest_difference(&found, &expected), end_point_error(&found, &expected, 0));

@@ -1,7 +1,7 @@
 //! Numbers of other programs: `testdata/registration`, whose README names the programs.
 
 #[path = "../../../../testdata/golden.rs"]
-mod cases;
+pub(crate) mod cases;
 
 use cases::{Case, each};
 use ndarray::{ArrayD, Ix2, IxDyn};

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, ArrayD, Axis, s};
+use ndarray::{Array2, Axis, s};
 use nonius_core::{Border, SplineDegree, gaussian_filter};
 use nonius_registration::rotation::Pose;
 
 use super::{errors, pose, register};
+use crate::golden::cases::npy;
 
 const IMAGES: [&str; 5] =
     ["hubble_xdf_512_rgb", "cell_phase_660x550", "retina_green_512", "brick_256", "microaneurysms_102"];
@@ -51,8 +52,7 @@ fn windows_of_real_images() {
 }
 
 fn load(path: &Path) -> Array2<f64> {
-    let pixels: ArrayD<u8> = ndarray_npy::read_npy(path).unwrap();
-    let pixels = pixels.mapv(f64::from);
+    let pixels = npy(&std::fs::read(path).unwrap()).unwrap();
     let gray = if pixels.ndim() == 3 { pixels.mean_axis(Axis(2)).unwrap() } else { pixels };
     gray.into_dimensionality().unwrap()
 }
