@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
+use nonius::chi2::{Chi2Image, Chi2Params, chi2_shift};
 use nonius::core::invert_symmetric;
 use nonius::plot::{AccuracyChart, AccuracyRow};
 use nonius::registration::{MaskedParams, RegistrationParams, RegistrationPlan, Status, register_masked};
@@ -25,9 +26,18 @@ struct Row {
     what: &'static str,
     sigma: f64,
     pair: fn(f64) -> ImagePairParams,
-    params: RegistrationParams,
+    estimator: Estimator,
     /// Valid pixels of the moving image; all if there are none.
     mask: Option<fn(usize, usize) -> bool>,
+    /// Factor on the moving image's noise, pixel by pixel.
+    uneven: Option<fn(usize, usize) -> f64>,
+}
+
+#[derive(Clone, Copy)]
+enum Estimator {
+    /// As a mask, if there is one, by `register_masked`.
+    Registration(RegistrationParams),
+    Chi2(Chi2Params),
 }
 
 /// What the draws of a row came to.
@@ -76,9 +86,36 @@ fn rows() -> Vec<Row> {
         reference_noise: NoiseParams::white(s),
         ..scene(ImagePairParams::scene_c, s)
     };
-    let row = |scene, what, sigma, pair, params| Row { scene, what, sigma, pair, params, mask: None };
+    let row = |scene, what, sigma, pair, params| {
+        let estimator = Estimator::Registration(params);
+        Row { scene, what, sigma, pair, estimator, mask: None, uneven: None }
+    };
     let masked =
         |scene, what, sigma, pair, mask| Row { mask: Some(mask), ..row(scene, what, sigma, pair, default) };
+    let chi2 = |scene, what, sigma, pair, params| Row {
+        estimator: Estimator::Chi2(params),
+        ..row(scene, what, sigma, pair, default)
+    };
+    let uneven = |row: Row| Row { mask: Some(half), uneven: Some(tenfold), ..row };
+    let wraps = Chi2Params::periodic();
+    let crops = Chi2Params::default();
+    let white = |params| Chi2Params { correlated_noise: true, ..params };
+    let a_07 = |s: f64| ImagePairParams {
+        moving_noise: NoiseParams::blurred(s, 0.7),
+        ..scene(ImagePairParams::scene_a, s)
+    };
+    let a_2 = |s: f64| ImagePairParams {
+        moving_noise: NoiseParams::blurred(s, 2.0),
+        ..scene(ImagePairParams::scene_a, s)
+    };
+    let c_07 = |s: f64| ImagePairParams {
+        moving_noise: NoiseParams::blurred(s, 0.7),
+        ..scene(ImagePairParams::scene_c, s)
+    };
+    let c_2 = |s: f64| ImagePairParams {
+        moving_noise: NoiseParams::blurred(s, 2.0),
+        ..scene(ImagePairParams::scene_c, s)
+    };
     vec![
         row("A", "periodic, noise in the moving image", 0.033, a, periodic),
         row("A", "periodic, noise in the moving image", 0.1, a, periodic),
@@ -106,6 +143,22 @@ fn rows() -> Vec<Row> {
         masked("C masked", "a sixth of the moving image hidden in one piece", 0.333, c, one_piece),
         masked("C masked both", "the same, noise in both", 0.333, c_both, one_piece),
         masked("C masked dense", "every third pixel hidden", 0.1, c, every_third),
+        chi2("χ² A", "σ given, periodic", 0.033, a, wraps),
+        chi2("χ² A", "σ given, periodic", 1.0, a, wraps),
+        chi2("χ² A", "σ given, periodic", 3.0, a, wraps),
+        chi2("χ² B", "σ given, periodic", 0.01, b, wraps),
+        chi2("χ² B", "σ given, periodic", 0.333, b, wraps),
+        chi2("χ² C", "σ given, default", 0.033, c, crops),
+        chi2("χ² C", "σ given, default", 0.1, c, crops),
+        chi2("χ² C", "σ given, default", 1.0, c, crops),
+        chi2("χ² C swapped", "noise in the reference, its σ given", 0.1, c_swapped, crops),
+        chi2("χ² C both", "noise in both, their σ given", 0.333, c_both, crops),
+        uneven(chi2("χ² A uneven", "σ varies tenfold, half the pixels hidden, periodic", 0.1, a, wraps)),
+        uneven(chi2("χ² C uneven", "σ varies tenfold, half the pixels hidden, default", 0.1, c, crops)),
+        chi2("χ² A blurred .7", "correlated noise allowed for, periodic", 0.1, a_07, white(wraps)),
+        chi2("χ² A blurred 2", "correlated noise allowed for, periodic", 0.1, a_2, white(wraps)),
+        chi2("χ² C blurred .7", "correlated noise allowed for, default", 0.1, c_07, white(crops)),
+        chi2("χ² C blurred 2", "correlated noise allowed for, default", 0.1, c_2, white(crops)),
         row("A overlap", "scene A taken for a frame that does not wrap", 0.1, a, default),
         row("B overlap", "Gaussian source, default", 0.1, b, default),
     ]
@@ -120,6 +173,15 @@ fn every_third(y: usize, x: usize) -> bool {
     !(y * 7919 + x * 104_729 + y * x * 31).is_multiple_of(3)
 }
 
+fn half(y: usize, x: usize) -> bool {
+    (y * 7919 + x * 104_729 + y * x * 31) % 97 < 48
+}
+
+/// Noise levels from 0.3 to 3.
+fn tenfold(y: usize, x: usize) -> f64 {
+    0.3 * 10_f64.powf(0.5 + 0.5 * (0.2 * y as f64 + 0.13 * x as f64).sin())
+}
+
 fn texture_pair(s: f64) -> ImagePairParams {
     let mut pair = scene(ImagePairParams::scene_c, s);
     pair.scene.content = Content::Texture { exponent: 2.0, cutoff: 0.35 };
@@ -132,19 +194,48 @@ impl Row {
         let pair = (self.pair)(self.sigma);
         let shift = displacement(seed);
         let scene = Scene::new(&pair.scene, seed)?;
-        let images = scene.pair(&Motion::shift(shift), &pair.reference_noise, &pair.moving_noise, seed)?;
+        let mut images =
+            scene.pair(&Motion::shift(shift), &pair.reference_noise, &pair.moving_noise, seed)?;
         let sigma = pair.reference_noise.sigma.hypot(pair.moving_noise.sigma);
+        let uneven = self.uneven.unwrap_or(|_, _| 1.0);
+        if self.uneven.is_some() {
+            let clean = scene.view(&Motion::shift(shift))?;
+            for ((y, x), v) in images.moving.indexed_iter_mut() {
+                *v = clean[[y, x]] + uneven(y, x) * (*v - clean[[y, x]]);
+            }
+        }
         let (reference, moving) = (images.reference.view(), images.moving.view());
+        let sigmas = Array2::from_shape_fn(moving.dim(), |(y, x)| sigma * uneven(y, x));
         let mask = self.mask.map(|valid| Array2::from_shape_fn(moving.dim(), |(y, x)| valid(y, x)));
-        let bound = bound(&scene, shift, sigma, mask.as_ref())?;
-        let found = match &mask {
-            None => plan.register(reference, moving)?,
-            Some(mask) => {
-                register_masked(reference, moving, None, Some(mask.view()), &MaskedParams::default())?
+        let bound = bound(&scene, shift, sigmas.view(), mask.as_ref())?;
+        let (found, covariance, status) = match (self.estimator, &mask) {
+            (Estimator::Chi2(params), mask) => {
+                let levels = [pair.reference_noise.sigma, pair.moving_noise.sigma];
+                let mut images = [Chi2Image::new(reference), Chi2Image::new(moving)];
+                for (image, level) in images.iter_mut().zip(levels).filter(|(_, level)| *level > 0.0) {
+                    *image = image.with_sigma(level);
+                }
+                if self.uneven.is_some() {
+                    images[1] = images[1].with_sigmas(sigmas.view());
+                }
+                if let Some(mask) = mask {
+                    images[1] = images[1].with_mask(mask.view());
+                }
+                let found = chi2_shift(&images[0], &images[1], &params)?;
+                (found.shift, found.covariance, found.status)
+            }
+            (Estimator::Registration(_), None) => {
+                let found = plan.register(reference, moving)?;
+                (found.shift, found.covariance, found.status)
+            }
+            (Estimator::Registration(_), Some(mask)) => {
+                let params = MaskedParams::default();
+                let found = register_masked(reference, moving, None, Some(mask.view()), &params)?;
+                (found.shift, found.covariance, found.status)
             }
         };
-        let error = [found.shift[0] - shift[0], found.shift[1] - shift[1]];
-        Ok((Draw { error, bound, variance: [found.covariance[0][0], found.covariance[1][1]] }, found.status))
+        let error = [found[0] - shift[0], found[1] - shift[1]];
+        Ok((Draw { error, bound, variance: [covariance[0][0], covariance[1][1]] }, status))
     }
 }
 
@@ -166,7 +257,7 @@ fn displacement(seed: u64) -> [f64; 2] {
 fn bound(
     scene: &Scene,
     shift: [f64; 2],
-    sigma: f64,
+    sigmas: ArrayView2<'_, f64>,
     mask: Option<&Array2<bool>>,
 ) -> nonius::core::Result<[f64; 2]> {
     let step = 1e-3;
@@ -174,14 +265,15 @@ fn bound(
         let (mut low, mut high) = (shift, shift);
         low[axis] -= step;
         high[axis] += step;
-        let mut slope = (scene.view(&Motion::shift(high))? - scene.view(&Motion::shift(low))?) / (2.0 * step);
+        let mut slope =
+            (scene.view(&Motion::shift(high))? - scene.view(&Motion::shift(low))?) / (2.0 * step) / sigmas;
         if let Some(mask) = mask {
             slope.zip_mut_with(mask, |s, &valid| *s = if valid { *s } else { 0.0 });
         }
         Ok(slope)
     };
     let (y, x) = (slope(0)?, slope(1)?);
-    let product = |a: &Array2<f64>, b: &Array2<f64>| (a * b).sum() / (sigma * sigma);
+    let product = |a: &Array2<f64>, b: &Array2<f64>| (a * b).sum();
     let information = [[product(&y, &y), product(&y, &x)], [product(&y, &x), product(&x, &x)]];
     let inverse = invert_symmetric(information).expect("a scene with structure");
     Ok([inverse[0][0], inverse[1][1]])
@@ -189,7 +281,11 @@ fn bound(
 
 fn tally(row: &Row, draws: u64) -> Tally {
     let shape = (row.pair)(row.sigma).scene.shape;
-    let plan = RegistrationPlan::new((shape[0], shape[1]), row.params).expect("parameters that can be");
+    let params = match row.estimator {
+        Estimator::Registration(params) => params,
+        Estimator::Chi2(_) => RegistrationParams::default(),
+    };
+    let plan = RegistrationPlan::new((shape[0], shape[1]), params).expect("parameters that can be");
     let results: Vec<_> = (0..draws)
         .into_par_iter()
         .map(|seed| row.draw(seed, &plan).expect("images that can be registered"))

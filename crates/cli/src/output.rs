@@ -89,7 +89,7 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// A signed number of px with four decimals; "–" if there is none.
+/// A signed number of px or degrees with four decimals; "–" if there is none.
 pub(crate) fn signed(value: f64) -> String {
     match value {
         v if !v.is_finite() => "–".into(),
@@ -99,13 +99,18 @@ pub(crate) fn signed(value: f64) -> String {
     }
 }
 
-/// A standard error in px: four decimals, or two digits where that would be too few.
+/// A standard error: four decimals, or two digits where that would be too few.
 pub(crate) fn sigma(value: f64) -> String {
     match value {
         v if !v.is_finite() => "–".into(),
         v if v != 0.0 && v < 0.00095 => format!("{v:.1e}"),
         v => format!("{v:.4}"),
     }
+}
+
+/// A magnification, which is near 1.
+pub(crate) fn factor(value: f64) -> String {
+    if value.is_finite() { format!("{value:.6}") } else { "–".into() }
 }
 
 /// A number between −1 and 1.

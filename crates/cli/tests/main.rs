@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use ndarray::Array2;
-use nonius::synthetic::{ImagePair, ImagePairParams};
+use nonius::synthetic::{Boundary, Content, ImagePair, ImagePairParams, Motion, NoiseParams, SceneParams};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -43,6 +43,23 @@ fn json(folder: &Path, args: &[&str]) -> Value {
 fn pair(shift: [f64; 2]) -> (TempDir, ImagePair) {
     let folder = tempfile::tempdir().expect("a folder");
     let pair = ImagePairParams::scene_c(shift, 0.1, 5).generate().expect("a scene");
+    write(folder.path(), "a.npy", &pair.reference);
+    write(folder.path(), "b.npy", &pair.moving);
+    (folder, pair)
+}
+
+/// A folder with `a.npy` and `b.npy`, 96 × 96 px of sources; those of `b` are moved.
+fn turned_pair(motion: Motion) -> (TempDir, ImagePair) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scene = SceneParams {
+        shape: [96, 96],
+        content: Content::SourceField { density: 0.01, sigma: [1.5, 4.0] },
+        boundary: Boundary::Open { margin: 80 },
+        ..Default::default()
+    };
+    let moving_noise = NoiseParams::white(0.05);
+    let pair = ImagePairParams { scene, motion, moving_noise, seed: 3, ..Default::default() };
+    let pair = pair.generate().expect("a scene");
     write(folder.path(), "a.npy", &pair.reference);
     write(folder.path(), "b.npy", &pair.moving);
     (folder, pair)

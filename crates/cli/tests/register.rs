@@ -2,9 +2,9 @@
 
 use ndarray::Array3;
 use nonius::io::{read_image, write_fits, write_npy, write_tiff_stack};
-use nonius::synthetic::{ImagePairParams, ImageSeriesParams, ImageSeriesPlan};
+use nonius::synthetic::{ImagePairParams, ImageSeriesParams, ImageSeriesPlan, Motion};
 
-use crate::{json, names, nonius, pair, stdout, two, write};
+use crate::{json, names, nonius, pair, stdout, turned_pair, two, write};
 
 const TRUTH: [f64; 2] = [2.7, -1.4];
 
@@ -153,4 +153,91 @@ fn what_fixes_no_shift_is_said_and_drawn_without_a_panic() {
     assert_eq!(found["status"][0], "undetermined");
     assert!(found["shifts"][0][0].is_null() && found["applied"] == serde_json::json!([]));
     assert!(String::from_utf8_lossy(&output.stderr).contains("c.npy: the images do not fix a shift"));
+}
+
+const TURN: Motion = Motion { angle: 34.5, scale: 1.12, shift: [3.4, -2.2] };
+
+#[test]
+fn rotation_and_scale_are_found_with_their_errors_and_undone() {
+    let (folder, pair) = turned_pair(TURN);
+    let args = ["register", "a.npy", "b.npy", "--rotation", "--json", "--apply", ".", "--picture", "p.png"];
+    let found = json(folder.path(), &args);
+    assert_eq!(found["status"][0], "converged");
+    let (shift, errors) = (two(&found["shifts"][0]), two(&found["errors"][0]));
+    let number = |key: &str| found[key][0].as_f64().unwrap();
+    let rows = [
+        (number("angles"), TURN.angle, number("angle_errors"), 0.1),
+        (number("scales"), TURN.scale, number("scale_errors"), 0.002),
+        (shift[0], TURN.shift[0], errors[0], 0.05),
+        (shift[1], TURN.shift[1], errors[1], 0.05),
+    ];
+    let covariance = &found["poses_covariance"][0];
+    for (i, (value, truth, error, most)) in rows.into_iter().enumerate() {
+        assert!((value - truth).abs() < 4.0 * error && error < most, "{i}: {value} ± {error}");
+        assert!((covariance[i][i].as_f64().unwrap().sqrt() - error).abs() < 1e-12);
+    }
+    assert_eq!(covariance[2][3], found["covariance"][0][0][1]);
+
+    let back = read_image::<f64>(&folder.path().join("b_registered.npy")).unwrap().pixels;
+    let left: Vec<f64> =
+        back.iter().zip(&pair.reference).map(|(b, a)| b - a).filter(|d| d.is_finite()).collect();
+    let rms = (left.iter().map(|d| d * d).sum::<f64>() / left.len() as f64).sqrt();
+    // Noise of 0.05, less where pixels were averaged; most of the frame is common.
+    assert!(rms < 0.06 && left.len() > 96 * 96 * 7 / 10, "rms {rms}, {} px", left.len());
+    assert!(folder.path().join("p.png").is_file());
+}
+
+#[test]
+fn rotation_of_a_series_refers_to_the_chosen_frame() {
+    let (folder, pair) = turned_pair(TURN);
+    let mut stack = Array3::zeros((2, 96, 96));
+    stack.index_axis_mut(ndarray::Axis(0), 0).assign(&pair.reference);
+    stack.index_axis_mut(ndarray::Axis(0), 1).assign(&pair.moving);
+    write_npy(folder.path().join("s.npy"), &stack).unwrap();
+    let by_option = ["register", "s.npy", "--reference-frame", "1", "--json", "--rotation"];
+    let found = json(folder.path(), &by_option);
+    assert_eq!(found["status"], serde_json::json!(["converged", "reference"]));
+    assert_eq!((&found["angles"][1], &found["scales"][1]), (&0.0.into(), &1.0.into()));
+    assert!((found["angles"][0].as_f64().unwrap() + TURN.angle).abs() < 0.1);
+    assert!((found["scales"][0].as_f64().unwrap() * TURN.scale - 1.0).abs() < 0.002);
+
+    std::fs::write(folder.path().join("p.toml"), "[register]\nrotation = true\n").unwrap();
+    let by_file = json(folder.path(), &["register", "a.npy", "b.npy", "--json", "--config", "p.toml"]);
+    assert!((by_file["angles"][0].as_f64().unwrap() - TURN.angle).abs() < 0.1);
+    let table = stdout(folder.path(), &["register", "a.npy", "b.npy", "--rotation", "--scale", "0.9:1.2"]);
+    let heads = ["angle (°)", "±angle", "scale", "±scale"];
+    assert!(heads.iter().all(|h| table.contains(h)) && table.contains("+34."), "{table}");
+    let without = json(folder.path(), &["register", "a.npy", "b.npy", "--json"]);
+    assert!(without.get("angles").is_none() && without.get("poses_covariance").is_none());
+}
+
+#[test]
+fn rotation_does_not_go_together_with_everything() {
+    let (folder, _) = pair(TRUTH);
+    for (options, word) in [
+        ("--mask-nan", "--mask-nan"),
+        ("--reference-mask a.npy", "--reference-mask"),
+        ("--moving-mask a.npy", "--moving-mask"),
+        ("--chain", "--chain"),
+        ("--pairs 2", "--pairs"),
+        ("--frame periodic", "--frame periodic"),
+        ("--method phase", "--method phase"),
+        ("--upsample 10", "--upsample"),
+        ("--weighting plain", "--weighting"),
+        ("--max-shift 3", "--max-shift"),
+        ("--disambiguate", "--disambiguate"),
+        ("--scale 0.5", "--scale"),
+        ("--scale 2:0.5", "--scale"),
+        ("--scale 1.5:2", "--scale: LOW must be"),
+        ("--overlap-ratio 0", "--overlap-ratio must be"),
+    ] {
+        let line = format!("register a.npy b.npy --rotation {options}");
+        let output = nonius(folder.path(), &line.split(' ').collect::<Vec<_>>());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(output.stdout.is_empty() && said.contains(word), "{line}: {said}");
+    }
+    let output = nonius(folder.path(), &["register", "a.npy", "b.npy", "--scale", "0.5:2"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("--rotation"), "{said}");
 }

@@ -1,7 +1,7 @@
 //! Gaussian filters.
 
 use multiversion::multiversion;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Zip};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{check_finite, check_not_empty};
@@ -91,6 +91,31 @@ fn add_scaled<F: Real>(out: &mut [F], values: &[F], weight: F) {
 pub fn high_pass<F: Real>(image: ArrayView2<'_, F>, sigma: f64, border: Border) -> Result<Array2<F>> {
     let smooth = gaussian_filter(image, sigma, border)?;
     Ok(&image - &smooth)
+}
+
+/// The image with smooth values, from neighbours within 8 px, where it has none, so that interpolation
+/// beside a gap rings little; 0 deep inside a large gap.
+///
+/// # Errors
+/// [`Error::Shape`] for a mask of another shape, [`Error::Empty`]; [`Error::NotFinite`], a missing pixel
+/// included: set those to some number.
+pub fn fill_missing<F: Real>(image: ArrayView2<'_, F>, valid: ArrayView2<'_, bool>) -> Result<Array2<F>> {
+    crate::check_shape("mask", image.shape(), valid.shape())?;
+    check_finite("image", image)?;
+    let mut out = image.to_owned();
+    if valid.iter().all(|&ok| ok) {
+        return Ok(out);
+    }
+    let weights = valid.mapv(|ok| if ok { F::one() } else { F::zero() });
+    out *= &weights;
+    let smooth = gaussian_filter(out.view(), 2.0, Border::Mirror)?;
+    let norm = gaussian_filter(weights.view(), 2.0, Border::Mirror)?;
+    Zip::from(&mut out).and(valid).and(&smooth).and(&norm).for_each(|o, &ok, &s, &n| {
+        if !ok && n > F::of(1e-3) {
+            *o = s / n;
+        }
+    });
+    Ok(out)
 }
 
 /// Samples of a Gaussian at whole pixels up to 4 σ on either side, with sum 1.

@@ -1,6 +1,7 @@
 //! What every nonius crate stands on.
 
 mod dft;
+mod displacement;
 mod downsample;
 mod error;
 mod filter;
@@ -16,18 +17,21 @@ mod spline;
 mod statistics;
 mod transform;
 mod trigonometric;
+mod weighted;
 mod window;
 mod zoom;
 
 pub use dft::{upsampled_dft, zoom_positions};
+pub use displacement::{Frame, RunnerUp, Status};
 pub use downsample::downsample;
 pub use error::{Error, Result, check_finite, check_not_empty, check_shape};
-pub use filter::{Border, gaussian_filter, gaussian_kernel, high_pass};
+pub use filter::{Border, fill_missing, gaussian_filter, gaussian_kernel, high_pass};
 pub use frames::FrameSource;
 pub use information::{cramer_rao_bound, fisher_information, invert_symmetric};
 pub use interpolation::{fourier_shift, fourier_shift_complex};
 pub use overlap::{
-    Nuisance, OverlapFit, OverlapProblem, OverlapScatter, OverlapScratch, invert_free, trusted_places,
+    Nuisance, OverlapFit, OverlapProblem, OverlapResiduals, OverlapScatter, OverlapScratch, invert_free,
+    trusted_places,
 };
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use progress::{NoProgress, Progress};
@@ -39,5 +43,6 @@ pub use spline::{
 pub use statistics::RunningStatistics;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
 pub use trigonometric::{Derivatives, Maximum, TrigonometricPolynomial};
+pub use weighted::{WeightedImage, WeightedSums};
 pub use window::Window;
 pub use zoom::zoom;

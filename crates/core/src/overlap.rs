@@ -107,6 +107,15 @@ pub struct OverlapScatter {
     pub part: f64,
 }
 
+/// See [`OverlapProblem::residuals`]; of the shape of the moving image.
+#[derive(Debug, Clone)]
+pub struct OverlapResiduals {
+    /// `√w (moving − model)`.
+    pub residual: Array2<f64>,
+    /// `√w` times the slopes of the model along y and x.
+    pub slopes: [Array2<f64>; 2],
+}
+
 /// Weighted sums over the overlap, with `f` the shifted reference, `p`, `q` the slopes along y and x and
 /// `e` the residual for some gain and offset.
 #[derive(Debug, Clone, Copy, Default)]
@@ -300,6 +309,38 @@ impl<F: Real> OverlapProblem<'_, F> {
             }
         }
         totals.finish(fit, block_rows.div_ceil(every) as f64 / block_rows as f64, self)
+    }
+
+    /// χ² at the displacement `at`, least over gain and offset, over the pixels that overlap at `about`, which
+    /// must be within half a pixel; None as in [`fit`](Self::fit).
+    pub fn chi2(&self, at: [f64; 2], about: [f64; 2], scratch: &mut OverlapScratch<F>) -> Option<f64> {
+        let state = State { shift: at, gain: 1.0, offset: 0.0 };
+        let sums = self.sums(&self.region(about), &state, scratch);
+        Profile::of(&sums, &state, self).map(|profile| profile.chi2)
+    }
+
+    /// Residuals of a fit and slopes, both times the root of the weight; 0 where nothing overlaps.
+    pub fn residuals(&self, fit: &OverlapFit, scratch: &mut OverlapScratch<F>) -> OverlapResiduals {
+        let region = self.region(fit.shift);
+        let split = self.reference.shift(fit.shift);
+        let zeros = || Array2::zeros(self.moving.dim());
+        let mut out = OverlapResiduals { residual: zeros(), slopes: [zeros(), zeros()] };
+        let columns = region.columns.clone();
+        let slope_gain = if self.slopes.is_some() { 1.0 } else { fit.gain };
+        for y in region.rows.clone().filter(|_| !columns.is_empty()) {
+            self.reference.shifted_row(&split, y, columns.clone(), &mut scratch.row);
+            self.weigh(y, columns.clone(), fit.shift, &mut scratch.weights);
+            let slopes = self.slopes_of_row(y, &columns, &scratch.row);
+            for (x, w) in scratch.weights.iter().enumerate() {
+                let (root, at) = (w.f64().sqrt(), [y, columns.start + x]);
+                let model = fit.gain * scratch.row.value[x].f64() + fit.offset;
+                out.residual[at] = root * (self.moving[at].f64() - model);
+                for (out, slope) in out.slopes.iter_mut().zip(slopes) {
+                    out[at] = root * slope_gain * slope[x].f64();
+                }
+            }
+        }
+        out
     }
 
     /// The given slopes of one row, or else those that the row was sampled with.

@@ -41,6 +41,10 @@ fn write_and_rename<T>(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    if !folder.is_dir() {
+        let why = format!("there is no folder {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".nonius-").suffix(".tmp");
     #[cfg(unix)]
@@ -49,7 +53,8 @@ fn write_and_rename<T>(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let temporary = builder.tempfile_in(folder)?;
+    // The message itself names the temporary file, which would tell nobody anything.
+    let temporary = builder.tempfile_in(folder).map_err(|e| io::Error::from(e.kind()))?;
     let mut file = BufWriter::with_capacity(1 << 16, temporary.as_file().try_clone()?);
     let out = write(&mut file)?;
     file.flush()?;

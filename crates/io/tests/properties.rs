@@ -207,7 +207,14 @@ fn writing_is_all_or_nothing() {
     write(&path).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
     assert!(write(folder.path()).unwrap_err().to_string().contains("it is a folder"));
-    assert!(write(&folder.path().join("none/a.json")).is_err());
+    let nowhere = folder.path().join("none/a.json");
+    let message = write(&nowhere).unwrap_err().to_string();
+    let expected = format!(
+        "{}: cannot write: there is no folder {}",
+        nowhere.display(),
+        folder.path().join("none").display()
+    );
+    assert_eq!(message, expected);
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, symlink};
@@ -222,6 +229,9 @@ fn writing_is_all_or_nothing() {
         assert_eq!(path.metadata().unwrap().mode(), plain.metadata().unwrap().mode());
         let device = write(std::path::Path::new("/dev/null")).unwrap_err().to_string();
         assert!(device.contains("not a regular file"), "{device}");
+        // Where there is a folder that takes no files, the temporary one is not named either.
+        let refused = write(std::path::Path::new("/proc/a.json"));
+        assert!(refused.is_err_and(|e| !e.to_string().contains(".nonius-")));
     }
 }
 

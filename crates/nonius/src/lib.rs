@@ -7,6 +7,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`core`] | transforms, interpolation, statistics; errors, progress, sources of frames |
+//! | [`chi2`] | the displacement at least χ², for noise that is known, with its confidence limits |
 //! | [`registration`] | the displacement between images, with its covariance and a status |
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
 //! | [`synthetic`] | images whose displacement is known because it was put there |
@@ -33,11 +34,13 @@
 //! reference.
 
 #[doc(inline)]
+#[cfg(feature = "chi2")]
+pub use nonius_chi2 as chi2;
+#[doc(inline)]
 pub use nonius_core as core;
 #[doc(inline)]
 #[cfg(feature = "io")]
 pub use nonius_io as io;
-#[doc(inline)]
 #[cfg(feature = "registration")]
 pub use nonius_registration as registration;
 #[doc(inline)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cross_nd::{CrossNd, correlation_map, first_largest, largest_lag, refined_lag};
 use crate::element::complex_of_real;
-use crate::result::Status;
+use nonius_core::Status;
 
 /// The place of a correlation's peak. It comes without an error: see [`register`](crate::register) for that.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -2,16 +2,16 @@
 
 use ndarray::{Array2, ArrayView2, Zip};
 use nonius_core::{
-    Border, Error, Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, RealFft2, Result,
-    SplineDegree, SplineImage, check_not_empty, check_shape, gaussian_filter, taylor_peak, trusted_places,
+    Error, Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineDegree, SplineImage,
+    WeightedImage, WeightedSums, check_not_empty, check_shape, fill_missing, taylor_peak, trusted_places,
 };
-use num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
 use crate::masked_lags::{Neighbourhood, Peak};
 use crate::params::Refinement;
-use crate::result::{Registration, RunnerUp, Status};
+use crate::result::Registration;
 use crate::templates::Templates;
+use nonius_core::{RunnerUp, Status};
 
 /// Parameters of [`register_masked`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -136,7 +136,7 @@ pub fn masked_correlation<F: Real>(
     MaskedParams { overlap_ratio, ..Default::default() }.validate()?;
     let fixed = MaskedImage::new("reference", reference, reference_mask)?;
     let other = MaskedImage::new("moving", moving, moving_mask)?;
-    let mut correlation = correlate(&Weighted::of(&fixed), &Weighted::of(&other))?;
+    let mut correlation = correlate(&weighted(&fixed), &weighted(&other))?;
     correlation.limit(overlap_ratio);
     Ok(correlation)
 }
@@ -194,48 +194,10 @@ impl<F: Real> MaskedImage<F> {
     }
 }
 
-/// Pixels or blocks of pixels: how many valid ones each has, their sum, and that sum's square over their
-/// number.
-struct Weighted<F> {
-    weight: Array2<F>,
-    sum: Array2<F>,
-    square: Array2<F>,
-}
-
-impl<F: Real> Weighted<F> {
-    fn of<G: Real>(part: &MaskedImage<G>) -> Self {
-        Weighted {
-            weight: part.mask.mapv(|ok| F::of(f64::from(u8::from(ok)))),
-            sum: part.image.mapv(|v| F::of(v.f64())),
-            square: part.image.mapv(|v| F::of(v.f64().powi(2))),
-        }
-    }
-
-    /// Blocks of 2×2 of these; an odd last row or column is left out.
-    fn halved(&self) -> Self {
-        let (h, w) = self.weight.dim();
-        let blocks = |from: &Array2<F>| {
-            let mut out = Array2::zeros((h / 2, w / 2));
-            for (y, mut out) in out.rows_mut().into_iter().enumerate() {
-                let row = |y: usize| from.row(y).to_slice().expect("an array in C order").as_chunks::<2>().0;
-                for ((o, a), b) in out.iter_mut().zip(row(2 * y)).zip(row(2 * y + 1)) {
-                    *o = a[0] + a[1] + b[0] + b[1];
-                }
-            }
-            out
-        };
-        let (weight, sum) = (blocks(&self.weight), blocks(&self.sum));
-        let square =
-            Zip::from(&weight).and(&sum).map_collect(|&n, &s| if n > F::zero() { s * s / n } else { n });
-        Weighted { weight, sum, square }
-    }
-
-    /// How much of the content is in the blocks' means: 1 for a smooth image, 0 for white noise.
-    fn smoothness(&self, valid: usize) -> f64 {
-        let kept = self.square.iter().map(|v| v.f64()).sum::<f64>() / valid as f64;
-        let by_chance = self.weight.iter().filter(|w| **w > F::zero()).count() as f64 / valid as f64;
-        (kept - by_chance) / (1.0 - by_chance)
-    }
+/// The valid pixels with weight 1.
+fn weighted<F: Real, G: Real>(part: &MaskedImage<G>) -> WeightedImage<F> {
+    let mask = part.mask.mapv(|ok| F::of(f64::from(u8::from(ok))));
+    WeightedImage::new(part.image.mapv(|v| F::of(v.f64())), mask)
 }
 
 /// Blocks are searched instead of pixels while they keep this much of both images.
@@ -250,63 +212,31 @@ fn search<F: Real>(
     fixed: &MaskedImage<F>,
     other: &MaskedImage<F>,
 ) -> Result<(MaskedCorrelation<f32>, usize)> {
-    let mut parts = [Weighted::<f32>::of(fixed), Weighted::of(other)];
-    let valid = [fixed.valid, other.valid];
+    let pixels = [weighted::<f32, F>(fixed), weighted(other)];
+    let mut blocks: Option<[WeightedImage<f32>; 2]> = None;
     let mut side = 1;
     loop {
-        let halved = parts.each_ref().map(Weighted::halved);
-        let enough = halved.iter().all(|part| part.weight.nrows().min(part.weight.ncols()) >= COARSEST);
-        if !(enough && (0..2).all(|i| halved[i].smoothness(valid[i]) >= SMOOTH)) {
-            return Ok((correlate(&parts[0], &parts[1])?, side));
+        let halved = blocks.as_ref().unwrap_or(&pixels).each_ref().map(WeightedImage::halved);
+        let enough = halved.iter().all(|part| part.shape().0.min(part.shape().1) >= COARSEST);
+        if !(enough && (0..2).all(|i| halved[i].smoothness(&pixels[i]) >= SMOOTH)) {
+            let [fixed, other] = blocks.as_ref().unwrap_or(&pixels);
+            return Ok((correlate(fixed, other)?, side));
         }
-        (parts, side) = (halved, 2 * side);
+        (blocks, side) = (Some(halved), 2 * side);
     }
 }
 
 /// Correlation coefficients for every overlap, however small.
-fn correlate<F: Real>(fixed: &Weighted<F>, other: &Weighted<F>) -> Result<MaskedCorrelation<F>> {
-    let (h1, w1) = fixed.weight.dim();
-    let (h2, w2) = other.weight.dim();
-    let (h, w) = (h1 + h2 - 1, w1 + w2 - 1);
-    let fft = RealFft2::<F>::new((nonius_core::fast_length(h), nonius_core::fast_length(w)))?;
-    let mut scratch = fft.scratch();
-    let mut transform = |part: &Array2<F>| -> Result<Vec<Complex<F>>> {
-        let mut spectrum = fft.spectrum();
-        let (rows, columns) = part.dim();
-        let fill = |y: usize, row: &mut [F]| {
-            row.fill(F::zero());
-            if y < rows {
-                row[..columns].iter_mut().zip(part.row(y)).for_each(|(r, &v)| *r = v);
-            }
-        };
-        fft.forward_rows(fill, &mut spectrum, &mut scratch)?;
-        Ok(spectrum)
-    };
-    let [m1, f1, q1] = [transform(&fixed.weight)?, transform(&fixed.sum)?, transform(&fixed.square)?];
-    let [m2, f2, q2] = [transform(&other.weight)?, transform(&other.sum)?, transform(&other.square)?];
-    let (hp, wp) = fft.shape();
-    let norm = F::of(1.0 / (hp * wp) as f64);
-    let mut product = fft.spectrum();
-    let mut correlation = |a: &[Complex<F>], b: &[Complex<F>]| -> Result<Array2<F>> {
-        for ((p, a), b) in product.iter_mut().zip(a).zip(b) {
-            *p = a.conj() * b * norm;
-        }
-        let mut out = Array2::zeros((h, w));
-        // Displacement d stands at d modulo the padded length; element i is d = i − (n₁ − 1).
-        fft.inverse_rows(&mut product, &mut scratch, |y, row| {
-            let i = (y + h1 - 1) % hp;
-            if i < h {
-                let out = out.row_mut(i).into_slice().expect("a map in C order");
-                let (negative, others) = out.split_at_mut(w1 - 1);
-                negative.copy_from_slice(&row[wp - (w1 - 1)..]);
-                others.copy_from_slice(&row[..w2]);
-            }
-        })?;
-        Ok(out)
-    };
-    let overlap = correlation(&m1, &m2)?.mapv(F::round);
-    let [f1m2, m1f2] = [correlation(&f1, &m2)?, correlation(&m1, &f2)?];
-    let [q1m2, m1q2, f1f2] = [correlation(&q1, &m2)?, correlation(&m1, &q2)?, correlation(&f1, &f2)?];
+fn correlate<F: Real>(fixed: &WeightedImage<F>, other: &WeightedImage<F>) -> Result<MaskedCorrelation<F>> {
+    let WeightedSums {
+        weight,
+        reference: f1m2,
+        moving: m1f2,
+        reference2: q1m2,
+        moving2: m1q2,
+        product: f1f2,
+    } = WeightedSums::of(fixed, other)?;
+    let overlap = weight.mapv(F::round);
     let contrast = |sum: F, square: F, n: F| (square - sum * sum / n).max(F::zero());
     let count = |n: F| n.max(F::epsilon());
     let mut denominator = overlap.clone();
@@ -324,7 +254,7 @@ fn correlate<F: Real>(fixed: &Weighted<F>, other: &Weighted<F>) -> Result<Masked
             *c = if d > least { rho } else { F::zero() };
         },
     );
-    Ok(MaskedCorrelation { map, overlap, reference_shape: (h1, w1) })
+    Ok(MaskedCorrelation { map, overlap, reference_shape: fixed.shape() })
 }
 
 /// The displacement of `moving` against `reference`, both with missing pixels.
@@ -476,8 +406,8 @@ fn least_squares<F: Real>(
             continue;
         }
         let towards = if swapped { -1.0 } else { 1.0 };
-        let spline = SplineImage::new(filled(still)?.view(), degree)?;
-        let smooth = filled(moved)?;
+        let spline = SplineImage::new(fill_missing(still.image.view(), still.mask.view())?.view(), degree)?;
+        let smooth = fill_missing(moved.image.view(), moved.mask.view())?;
         let weights = moved.mask.mapv(|ok| if ok { F::one() } else { F::zero() });
         let mut scratch = OverlapScratch::default();
         let mut fit_with = |templates: &Templates<F>, start: [f64; 2]| -> Result<_> {
@@ -518,23 +448,6 @@ fn least_squares<F: Real>(
         }));
     }
     Ok(None)
-}
-
-/// The image with smooth values where it has none, so that interpolation beside a gap rings little.
-fn filled<F: Real>(part: &MaskedImage<F>) -> Result<Array2<F>> {
-    if part.mask.iter().all(|&ok| ok) {
-        return Ok(part.image.clone());
-    }
-    let weights = part.mask.mapv(|ok| if ok { F::one() } else { F::zero() });
-    let smooth = gaussian_filter(part.image.view(), 2.0, Border::Mirror)?;
-    let norm = gaussian_filter(weights.view(), 2.0, Border::Mirror)?;
-    let mut out = part.image.clone();
-    Zip::from(&mut out).and(&part.mask).and(&smooth).and(&norm).for_each(|o, &ok, &s, &n| {
-        if !ok && n > F::of(1e-3) {
-            *o = s / n;
-        }
-    });
-    Ok(out)
 }
 
 /// Mean square of the second differences along x of valid runs: of two images of one scene the noisier

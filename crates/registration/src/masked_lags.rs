@@ -5,7 +5,8 @@ use ndarray::Array2;
 use nonius_core::{Real, taylor_peak};
 
 use crate::masked::{MaskedImage, likelihood};
-use crate::result::{Registration, Status};
+use crate::result::Registration;
+use nonius_core::Status;
 
 /// A local maximum of the correlation coefficient over whole-pixel displacements.
 #[derive(Debug, Clone)]

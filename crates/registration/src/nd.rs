@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::RegistrationParams;
 use crate::plan::register;
-use crate::result::{Registration, Status};
+use crate::result::Registration;
 use crate::volume;
+use nonius_core::Status;
 
 /// The displacement between two arrays of one to three axes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,8 +8,9 @@ use nonius_core::{
 use crate::lags::{LagScratch, LagSearch};
 use crate::moments::{Moments, normalise};
 use crate::params::{Refinement, RegistrationParams};
-use crate::result::{Registration, RunnerUp, Status};
+use crate::result::Registration;
 use crate::templates::Templates;
+use nonius_core::{RunnerUp, Status};
 
 /// Set-up shared by all pairs of one shape.
 #[derive(Debug)]

@@ -1,21 +1,7 @@
 //! What a registration may be told.
 
-use nonius_core::{Error, Result, SplineDegree, Window};
+use nonius_core::{Error, Frame, Result, SplineDegree, Window};
 use serde::{Deserialize, Serialize};
-
-/// What happens at the border of the frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Frame {
-    /// Content enters and leaves: the frames are two crops of a larger scene, as most recordings are.
-    /// Only what both frames saw is compared. The default.
-    #[default]
-    Overlap,
-    /// What leaves on one side enters on the other. True of simulations, of diffraction by crystals and
-    /// of frames whose objects lie far inside an empty border; elsewhere errors are 8 to 26 times those
-    /// of [`Frame::Overlap`].
-    Periodic,
-}
 
 /// What is maximised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -10,9 +10,10 @@ use num_complex::Complex;
 
 use crate::moments::{Moments, normalise};
 use crate::params::{Method, Refinement, RegistrationParams, Weighting};
-use crate::result::{Registration, RunnerUp, Status};
+use crate::result::Registration;
 use crate::spectral::{CrossSpectrum, Rings};
 use crate::upsampled;
+use nonius_core::{RunnerUp, Status};
 
 /// Set-up shared by all pairs of one shape.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::cross_nd::{CrossNd, largest_lag, refined_lag};
 use crate::element::{Element, complex};
 use crate::params::Method;
-use crate::result::Status;
+use nonius_core::Status;
 
 /// What the arrays given to [`phase_cross_correlation`] are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,29 +1,7 @@
 //! What a registration says.
 
+use nonius_core::{RunnerUp, Status};
 use serde::{Deserialize, Serialize};
-
-/// How far a result can be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// One optimum stands out and was found.
-    Converged,
-    /// The optimum lies at the border of the displacements that were allowed: look further.
-    AtSearchLimit,
-    /// Another displacement explains the images nearly as well, see [`Registration::runner_up`].
-    Ambiguous,
-    /// The images do not fix a displacement (constant, hidden by masks, no overlap): the shift is NaN.
-    Undetermined,
-}
-
-/// A second optimum.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct RunnerUp {
-    /// Its displacement `(y, x)` px.
-    pub shift: [f64; 2],
-    /// By how much its χ² exceeds the best one's.
-    pub delta_chi2: f64,
-}
 
 /// The displacement between two images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::RegistrationParams;
 use crate::plan::{RegistrationPlan, RegistrationScratch};
-use crate::result::{Registration, Status};
+use crate::result::Registration;
+use nonius_core::Status;
 
 /// Which pairs of a series are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

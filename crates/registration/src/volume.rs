@@ -9,9 +9,10 @@ use crate::cross_nd::{CrossNd, omega, refined_lag};
 use crate::element::complex_of_real;
 use crate::moments::Moments;
 use crate::nd::NdRegistration;
-use crate::params::{Frame, Method, Refinement, RegistrationParams, Weighting};
+use crate::params::{Method, Refinement, RegistrationParams, Weighting};
 use crate::polynomial3::{Maximum3, Polynomial3, multiplicity, waves};
-use crate::result::Status;
+use nonius_core::Frame;
+use nonius_core::Status;
 
 /// How many local maxima are refined and compared, at most.
 const CANDIDATES: usize = 4;

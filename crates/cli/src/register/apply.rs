@@ -1,4 +1,4 @@
-//! `--apply`: the moving images, shifted back onto the reference, as files.
+//! `--apply`: the moving images, brought back onto the reference, as files.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::inputs::{Inputs, Item};
 use super::outcome::Row;
-use super::resample::onto_reference;
+use super::resample::brought_back;
 use crate::session::Session;
 
 /// Where each image to be registered goes, known before the work begins.
@@ -65,10 +65,10 @@ pub(crate) fn write(
         .map(|i| {
             session.check_cancelled()?;
             session.advance(1);
-            if !rows[i].shift.iter().all(|d| d.is_finite()) {
+            if !rows[i].is_known() {
                 return Ok(None);
             }
-            let registered = onto_reference(&items[i].read()?, rows[i].shift, shape, periodic)?;
+            let registered = brought_back(&items[i].read()?, &rows[i], shape, periodic)?;
             write_image(&paths[i], registered.mapv(|v| v as f32).view())?;
             Ok(Some(paths[i].clone()))
         })

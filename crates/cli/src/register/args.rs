@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use nonius::registration::rotation::SimilarityParams;
 use nonius::registration::{
     Frame, MaskedParams, Method, Refinement, RegistrationParams, Strategy, Weighting,
 };
@@ -18,11 +19,15 @@ Examples:
   nonius register drift.tif                        a stack: every page against page 0
   nonius register drift.tif --chain                every page against the one before
   nonius register a.npy b.npy --frame periodic     content that leaves comes in on the other side
-  nonius register a.tif b.tif --apply registered   write b.tif shifted back onto a.tif
+  nonius register a.tif b.tif --apply registered   write b.tif brought back onto a.tif
   nonius register a.fits b.fits --mask-nan         leave out missing pixels
+  nonius register a.tif b.tif --rotation           angle and scale as well as the shift
 
 A shift is the displacement of the moving image's content: moving[r] = reference[r - shift]. Its
-errors are one standard deviation. Where status is not `converged`, do not trust the numbers.";
+errors are one standard deviation. Where status is not `converged`, do not trust the numbers.
+
+With --rotation the content is turned by the angle and magnified by the scale about the centre of the
+frame, then displaced by the shift. A positive angle is counter-clockwise on the screen.";
 
 /// Measure the shift (y, x) that lies between a reference and other images
 #[derive(Debug, Clone, Args)]
@@ -58,6 +63,13 @@ pub(crate) struct RegisterArgs {
     #[arg(long)]
     disambiguate: bool,
 
+    /// Measure rotation and scale, too; every image against the reference
+    #[arg(long)]
+    rotation: bool,
+    /// Scales that --rotation considers, around 1 [default: 0.5:2]
+    #[arg(long, value_name = "LOW:HIGH", value_parser = scales)]
+    scale: Option<[f64; 2]>,
+
     /// An image that is 0 where the reference is not valid
     #[arg(long, value_name = "FILE")]
     reference_mask: Option<String>,
@@ -78,7 +90,7 @@ pub(crate) struct RegisterArgs {
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
 
-    /// Write the images, shifted back onto the reference, into this folder
+    /// Write the images, brought back onto the reference, into this folder
     #[arg(long, value_name = "DIR")]
     apply: Option<PathBuf>,
     /// Draw before and after; of several images also their shifts, beside it as FILE_shifts.png
@@ -117,6 +129,14 @@ fn refinement(text: &str) -> Result<Refinement, String> {
     }
 }
 
+fn scales(text: &str) -> Result<[f64; 2], String> {
+    let numbers = text.split_once(':').and_then(|(low, high)| Some([low.parse().ok()?, high.parse().ok()?]));
+    match numbers {
+        Some([low, high]) if low < high => Ok([low, high]),
+        _ => Err("expected two numbers LOW:HIGH, the smaller one first".into()),
+    }
+}
+
 /// A message about a parameter with the name of its option.
 fn as_option(message: &str) -> String {
     const OPTIONS: &[(&str, &str)] = &[
@@ -124,6 +144,8 @@ fn as_option(message: &str) -> String {
         ("max_shift ", "--max-shift "),
         ("method ", "--method "),
         ("disambiguate ", "--disambiguate "),
+        ("min_scale ", "--scale: LOW "),
+        ("max_scale ", "--scale: HIGH "),
     ];
     let known =
         OPTIONS.iter().find_map(|(name, option)| Some(format!("{option}{}", message.strip_prefix(name)?)));
@@ -136,10 +158,14 @@ fn as_option(message: &str) -> String {
 pub(crate) struct RegisterConfig {
     /// Leave out pixels that are NaN or infinite.
     pub(crate) mask_nan: bool,
+    /// Measure rotation and scale, too.
+    pub(crate) rotation: bool,
     /// Which frames of a series are compared.
     pub(crate) strategy: Strategy,
     /// How a pair is registered.
     pub(crate) registration: RegistrationParams,
+    /// How rotation and scale are measured.
+    pub(crate) similarity: SimilarityParams,
 }
 
 impl RegisterConfig {
@@ -185,10 +211,16 @@ impl RegisterArgs {
             };
         }
         params.refinement = self.upsample.unwrap_or(params.refinement);
-        params.min_overlap = self.overlap_ratio.unwrap_or(params.min_overlap);
+        if let Some(ratio) = self.overlap_ratio {
+            (params.min_overlap, config.similarity.min_overlap) = (ratio, ratio);
+        }
+        if let Some([low, high]) = self.scale {
+            (config.similarity.min_scale, config.similarity.max_scale) = (low, high);
+        }
         params.max_shift = self.max_shift.or(params.max_shift);
         params.disambiguate |= self.disambiguate;
         config.mask_nan |= self.mask_nan;
+        config.rotation |= self.rotation;
         if self.chain {
             config.strategy = Strategy::Chained;
         } else if let Some(max_separation) = self.pairs {
@@ -196,7 +228,9 @@ impl RegisterArgs {
         } else if let Some(index) = self.reference_frame {
             config.strategy = Strategy::CommonReference { index };
         }
-        config.registration.validate().map_err(|e| Usage(as_option(&e.to_string())))?;
+        self.check_rotation(&config)?;
+        let valid = config.registration.validate().and_then(|()| config.similarity.validate());
+        valid.map_err(|e| Usage(as_option(&e.to_string())))?;
         self.check_masks(&config)?;
         Ok(config)
     }
@@ -214,6 +248,34 @@ impl RegisterArgs {
         match unknown.into_iter().find(|(given, _)| *given) {
             Some((_, name)) if masked => Err(Usage(format!("{name} does not go together with masks"))),
             _ => Ok(()),
+        }
+    }
+
+    /// Rotation excludes what a search for it does not know.
+    fn check_rotation(&self, config: &RegisterConfig) -> Result<(), Usage> {
+        if !config.rotation {
+            return match self.scale {
+                Some(_) => Err(Usage("--scale is for --rotation, which is not given".into())),
+                None => Ok(()),
+            };
+        }
+        let params = &config.registration;
+        let unknown = [
+            (config.mask_nan, "--mask-nan"),
+            (self.reference_mask.is_some(), "--reference-mask"),
+            (self.moving_mask.is_some(), "--moving-mask"),
+            (config.strategy == Strategy::Chained, "--chain"),
+            (matches!(config.strategy, Strategy::Pairs { .. }), "--pairs"),
+            (params.frame == Frame::Periodic, "--frame periodic"),
+            (params.method == Method::Phase, "--method phase"),
+            (self.upsample.is_some() || params.refinement != Refinement::Continuous, "--upsample"),
+            (params.weighting != Weighting::Auto, "--weighting"),
+            (params.max_shift.is_some(), "--max-shift"),
+            (params.disambiguate, "--disambiguate"),
+        ];
+        match unknown.into_iter().find(|(given, _)| *given) {
+            Some((_, name)) => Err(Usage(format!("{name} does not go together with --rotation"))),
+            None => Ok(()),
         }
     }
 

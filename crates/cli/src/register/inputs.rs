@@ -83,14 +83,13 @@ impl Inputs {
         Ok(())
     }
 
-    /// An error that names the first image whose shape is not that of the reference.
-    pub(crate) fn check_shapes(&self) -> Result<()> {
+    /// An error that names the first image whose shape is not that of the reference; `hint` says more.
+    pub(crate) fn check_shapes(&self, hint: &str) -> Result<()> {
         let Some(first) = self.items.first() else { return Ok(()) };
         let shown = |(h, w): (usize, usize)| format!("{h} × {w}");
         match self.items.iter().find(|i| i.shape != first.shape) {
             Some(item) => bail!(
-                "{}: expected {} px (y × x) as in {}, got {}; images of different shapes can be registered \
-                 with masks, as with --mask-nan",
+                "{}: expected {} px (y × x) as in {}, got {}; {hint}",
                 item.name,
                 shown(first.shape),
                 first.name,
@@ -114,6 +113,16 @@ impl Inputs {
             }
             other => other.into(),
         }
+    }
+
+    /// `error` of one pair with the name of the image that it is about; `hint` is for missing pixels.
+    pub(crate) fn of_pair(&self, error: Error, reference: usize, moving: usize, hint: &str) -> anyhow::Error {
+        let (at, hint) = match error {
+            Error::NotFinite { what: "reference", .. } => (reference, hint),
+            Error::NotFinite { .. } => (moving, hint),
+            _ => (moving, ""),
+        };
+        anyhow::anyhow!("{}: {error}{hint}", self.items[at].name)
     }
 
     /// The names without the folders that all have in common.

@@ -2,15 +2,16 @@
 
 use anyhow::{Result, anyhow};
 use ndarray::Array2;
+use nonius::Progress;
+use nonius::registration::rotation::SimilarityPlan;
 use nonius::registration::{
     Frame, Registration, SeriesParams, SeriesRegistration, Strategy, register_masked, register_series,
 };
-use nonius::{Error, Progress};
 use rayon::prelude::*;
 
 use super::args::{Files, RegisterConfig};
-use super::inputs::{Inputs, read_mask};
-use super::outcome::{Outcome, Row, RowStatus};
+use super::inputs::{Inputs, Item, read_mask};
+use super::outcome::{Outcome, Row, RowStatus, Turn};
 use super::{apply, picture};
 use crate::Usage;
 use crate::session::Session;
@@ -23,10 +24,13 @@ pub(crate) fn measure(session: &Session, config: &RegisterConfig, files: &Files)
     let planned = files.apply.as_ref().map(|folder| apply::plan(folder, &inputs)).transpose()?;
 
     let masked = config.mask_nan || files.reference_mask.is_some() || files.moving_mask.is_some();
-    let rows = if masked {
+    let rows = if config.rotation {
+        inputs.check_shapes("--rotation compares images of one shape")?;
+        turned_rows(session, config, &inputs, reference, &names)?
+    } else if masked {
         masked_rows(session, config, files, &inputs, reference, &names)?
     } else {
-        inputs.check_shapes()?;
+        inputs.check_shapes("images of different shapes can be registered with masks, as with --mask-nan")?;
         series_rows(session, config, &inputs, reference, &names)?
     };
     let mut outcome = Outcome {
@@ -97,6 +101,7 @@ fn series_row(found: &SeriesRegistration, frame: usize, reference: usize, name: 
         overlap: pair.map(|p| p.overlap),
         status,
         runner_up: pair.and_then(|p| p.runner_up),
+        turn: None,
     }
 }
 
@@ -112,33 +117,55 @@ fn masked_rows(
     let params = config.masked();
     let fixed = inputs.items[reference].read()?;
     let fixed_mask = mask(files.reference_mask.as_deref(), &fixed, config.mask_nan)?;
+    each(session, inputs, |i, item| {
+        if inputs.series && i == reference {
+            return Ok(reference_row(&names[i]));
+        }
+        let moving = item.read()?;
+        let moving_mask = mask(files.moving_mask.as_deref(), &moving, config.mask_nan)?;
+        let masks = (fixed_mask.as_ref().map(|m| m.view()), moving_mask.as_ref().map(|m| m.view()));
+        let found = register_masked(fixed.view(), moving.view(), masks.0, masks.1, &params);
+        let hint = "; --mask-nan leaves such pixels out";
+        Ok(row(&names[i], &found.map_err(|e| inputs.of_pair(e, reference, i, hint))?))
+    })
+}
+
+/// Rotation and scale, too, of each image by itself.
+fn turned_rows(
+    session: &Session,
+    config: &RegisterConfig,
+    inputs: &Inputs,
+    reference: usize,
+    names: &[String],
+) -> Result<Vec<Row>> {
+    let fixed = inputs.items[reference].read()?;
+    let plan = SimilarityPlan::new(fixed.dim(), config.similarity)
+        .map_err(|e| anyhow!("{}: {e}", inputs.items[reference].name))?;
+    each(session, inputs, |i, item| {
+        if inputs.series && i == reference {
+            return Ok(Row { turn: Some(Turn::NONE), ..reference_row(&names[i]) });
+        }
+        let found = plan.register(fixed.view(), item.read()?.view());
+        let hint = "; --rotation needs every pixel";
+        Ok(Row::turned(&names[i], &found.map_err(|e| inputs.of_pair(e, reference, i, hint))?))
+    })
+}
+
+/// `work` for every image to be registered, in parallel.
+fn each(
+    session: &Session,
+    inputs: &Inputs,
+    work: impl Fn(usize, &Item) -> Result<Row> + Sync,
+) -> Result<Vec<Row>> {
     let first = usize::from(!inputs.series);
     session.start("registering images", (inputs.items.len() - first) as u64);
     let rows: Vec<Result<Row>> = (first..inputs.items.len())
         .into_par_iter()
         .map(|i| {
             session.check_cancelled()?;
-            let item = &inputs.items[i];
-            let row = if inputs.series && i == reference {
-                reference_row(&names[i])
-            } else {
-                let moving = item.read()?;
-                let moving_mask = mask(files.moving_mask.as_deref(), &moving, config.mask_nan)?;
-                let masks = (fixed_mask.as_ref().map(|m| m.view()), moving_mask.as_ref().map(|m| m.view()));
-                let found = register_masked(fixed.view(), moving.view(), masks.0, masks.1, &params);
-                let name = |e: Error| match &e {
-                    Error::NotFinite { what: "reference", .. } => {
-                        anyhow!("{}: {e}; --mask-nan leaves such pixels out", inputs.items[reference].name)
-                    }
-                    Error::NotFinite { .. } => {
-                        anyhow!("{}: {e}; --mask-nan leaves such pixels out", item.name)
-                    }
-                    _ => anyhow!("{}: {e}", item.name),
-                };
-                row(&names[i], &found.map_err(name)?)
-            };
+            let row = work(i, &inputs.items[i]);
             session.advance(1);
-            Ok(row)
+            row
         })
         .collect();
     session.finish();
@@ -166,6 +193,7 @@ fn row(name: &str, found: &Registration) -> Row {
         overlap: Some(found.overlap),
         status: found.status.into(),
         runner_up: found.runner_up,
+        turn: None,
     }
 }
 
@@ -178,5 +206,6 @@ fn reference_row(name: &str) -> Row {
         overlap: None,
         status: RowStatus::Reference,
         runner_up: None,
+        turn: None,
     }
 }

@@ -1,4 +1,4 @@
-//! `nonius register`: the displacement of images against a reference.
+//! `nonius register`: displacement of images against a reference, rotation and scale if asked for.
 
 mod apply;
 mod args;

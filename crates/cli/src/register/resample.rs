@@ -4,11 +4,26 @@ use ndarray::Array2;
 use nonius::Result;
 use nonius::core::{SplineDegree, fourier_shift, spline_shift};
 
+use super::outcome::Row;
+
+/// The image of `row` laid upon a reference of shape `shape`.
+pub(crate) fn brought_back(
+    moving: &Array2<f64>,
+    row: &Row,
+    shape: (usize, usize),
+    periodic: bool,
+) -> Result<Array2<f64>> {
+    match row.pose() {
+        Some(pose) => pose.bring_back(moving.view(), SplineDegree::default(), f64::NAN),
+        None => onto_reference(moving, row.shift, shape, periodic),
+    }
+}
+
 /// `moving` shifted by `−shift`, on the pixels of a reference of shape `shape`.
 ///
 /// Periodic images by a Fourier shift; others by splines of degree 7, NaN where `moving` has nothing. Near
 /// missing pixels of `moving` values are less exact.
-pub(crate) fn onto_reference(
+fn onto_reference(
     moving: &Array2<f64>,
     shift: [f64; 2],
     shape: (usize, usize),

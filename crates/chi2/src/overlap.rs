@@ -1,0 +1,143 @@
+//! χ² of frames that do not wrap.
+
+use ndarray::Array2;
+use nonius_core::{
+    Border, OverlapFit, OverlapProblem, OverlapScratch, Result, RunnerUp, SplineImage, Status, fill_missing,
+    gaussian_filter, invert_free, slopes, trusted_places,
+};
+
+use crate::coarse::coarse_minima;
+use crate::image::Prepared;
+use crate::noise::{gradient_covariance, is_correlated};
+use crate::params::Chi2Params;
+use crate::shift::{Chi2Shift, level, profile_limits};
+
+/// Smoothing of the moving image's slopes, px, where both images are noisy.
+const SMOOTHING: f64 = 1.0;
+
+pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Chi2Shift> {
+    let starts = coarse_minima(reference, moving, params)?;
+    if starts.is_empty() {
+        return Ok(Chi2Shift::undetermined());
+    }
+    let valid = reference.valid();
+    let complete = valid.iter().all(|&ok| ok);
+    let trusted = (!complete).then(|| trusted_places(valid.view(), params.degree.taps() / 2 + 3));
+    let filled = fill_missing(reference.pixels.view(), valid.view())?;
+    let spline = SplineImage::new(filled.view(), params.degree)?;
+    // Noise of the reference would draw displacements; slopes of the moving image are not drawn.
+    let moving_slopes = if reference.known {
+        let moving = fill_missing(moving.pixels.view(), moving.valid().view())?;
+        Some(slopes(gaussian_filter(moving.view(), SMOOTHING, Border::Mirror)?.view()))
+    } else {
+        None
+    };
+    let mut scratch = OverlapScratch::default();
+    let mut found: Vec<(OverlapFit, Array2<f64>)> = Vec::new();
+    for start in starts {
+        let weights = weights(reference, moving, start);
+        let problem = OverlapProblem {
+            reference: &spline,
+            moving: moving.pixels.view(),
+            slopes: moving_slopes.as_ref().map(|s| s.each_ref().map(Array2::view)),
+            weights: Some(weights.view()),
+            trusted: trusted.as_ref().map(Array2::view),
+            nuisance: params.nuisance(),
+            moving_noise: 0.0,
+        };
+        let allowed = |fit: &OverlapFit| {
+            let within = fit.shift.iter().all(|d| d.abs() <= params.max_shift.unwrap_or(f64::INFINITY) + 1.0);
+            let new = found.iter().all(|(f, _)| (0..2).any(|a| (f.shift[a] - fit.shift[a]).abs() > 0.5));
+            within && new && fit.correlation > 0.0
+        };
+        if let Some(fit) = problem.fit(start, &mut scratch)?.filter(allowed) {
+            found.push((fit, weights));
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| per_pixel(a).total_cmp(&per_pixel(b)));
+    let Some((best, weights)) = found.first() else { return Ok(Chi2Shift::undetermined()) };
+    let problem = OverlapProblem {
+        reference: &spline,
+        moving: moving.pixels.view(),
+        slopes: moving_slopes.as_ref().map(|s| s.each_ref().map(Array2::view)),
+        weights: Some(weights.view()),
+        trusted: trusted.as_ref().map(Array2::view),
+        nuisance: params.nuisance(),
+        moving_noise: 0.0,
+    };
+    let degrees_of_freedom = best.count as f64 - params.n_fitted();
+    let scale = if moving.known { 1.0 } else { best.chi2 / degrees_of_freedom };
+    let residuals = problem.residuals(best, &mut scratch);
+    let free = [0, 1].map(|a| reference.pixels.shape()[a] > 1 || moving.pixels.shape()[a] > 1);
+    let curvature = match &problem.slopes {
+        Some(_) => problem.scatter(best, 8, &mut scratch).shared_curvature,
+        None => best.curvature,
+    };
+    let Some(inverse) = invert_free(curvature, free).filter(|_| degrees_of_freedom > 0.0) else {
+        return Ok(Chi2Shift::undetermined());
+    };
+    let gradient = match params.correlated_noise {
+        true => gradient_covariance(&residuals)?,
+        false => best.curvature.map(|row| row.map(|v| scale * v)),
+    };
+    let covariance = sandwich(inverse, gradient);
+    let level = level(params, scale)?;
+    let straight = [0, 1].map(|a| [(level / scale * covariance[a][a]).sqrt(); 2]);
+    let errors = if params.profile {
+        let unscaled = inverse;
+        profile_limits(best.shift, unscaled, level, |at| problem.chi2(at, best.shift, &mut scratch))
+    } else {
+        straight
+    };
+    let rise = |fit: &OverlapFit| (per_pixel(fit) - per_pixel(best)) * best.count as f64 / scale;
+    let competing: Vec<RunnerUp> = found[1..]
+        .iter()
+        .map(|(fit, _)| RunnerUp { shift: fit.shift, delta_chi2: rise(fit) })
+        .filter(|other| other.delta_chi2 < params.competing)
+        .collect();
+    let at_limit = params.max_shift.is_some_and(|limit| best.shift.iter().any(|d| d.abs() > limit - 0.5));
+    let status = match () {
+        _ if at_limit => Status::AtSearchLimit,
+        _ if !competing.is_empty() || !best.converged => Status::Ambiguous,
+        _ => Status::Converged,
+    };
+    Ok(Chi2Shift {
+        shift: best.shift,
+        covariance,
+        errors,
+        chi2: best.chi2,
+        degrees_of_freedom,
+        gain: best.gain,
+        offset: best.offset,
+        overlap: best.count,
+        status,
+        competing,
+        scaled_by_residuals: !moving.known,
+        correlated: is_correlated(&residuals.residual),
+    })
+}
+
+/// `1/σ²` of the moving image's pixels, with the reference's variance added where that is known.
+fn weights(reference: &Prepared, moving: &Prepared, shift: [f64; 2]) -> Array2<f64> {
+    if !reference.known {
+        return moving.weights();
+    }
+    let (h, w) = reference.variance.dim();
+    let place = |at: usize, d: f64, n: usize| (at as f64 - d.round()).clamp(0.0, n as f64 - 1.0) as usize;
+    Array2::from_shape_fn(moving.variance.dim(), |(y, x)| {
+        let behind = reference.variance[[place(y, shift[0], h), place(x, shift[1], w)]];
+        1.0 / (moving.variance[[y, x]] + if behind.is_finite() { behind } else { 0.0 })
+    })
+}
+
+fn per_pixel(fit: &OverlapFit) -> f64 {
+    fit.chi2 / fit.count as f64
+}
+
+/// `A M A`.
+pub(crate) fn sandwich(a: [[f64; 2]; 2], m: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
+    let times = |a: [[f64; 2]; 2], b: [[f64; 2]; 2]| -> [[f64; 2]; 2] {
+        std::array::from_fn(|i| std::array::from_fn(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]))
+    };
+    times(times(a, m), a)
+}
