@@ -30,6 +30,7 @@
 mod coarse;
 mod image;
 mod levels;
+mod map;
 mod noise;
 mod overlap;
 mod params;
@@ -40,5 +41,6 @@ pub mod compatible;
 
 pub use image::{Chi2Image, Noise, Region};
 pub use levels::delta_chi2;
+pub use map::{Chi2Map, chi2_map, chi2_surface};
 pub use params::Chi2Params;
 pub use shift::{Chi2Shift, chi2_shift};

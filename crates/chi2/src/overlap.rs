@@ -15,36 +15,79 @@ use crate::shift::{Chi2Shift, level, profile_limits};
 /// Smoothing of the moving image's slopes, px, where both images are noisy.
 const SMOOTHING: f64 = 1.0;
 
+/// What fits at any displacement have in common.
+struct Comparison<'a> {
+    spline: SplineImage<f64>,
+    moving: &'a Prepared,
+    trusted: Option<Array2<bool>>,
+    /// Slopes of the moving image, where the reference's noise is known: it would draw displacements, but does
+    /// not draw those that these slopes find.
+    slopes: Option<[Array2<f64>; 2]>,
+    params: &'a Chi2Params,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(reference: &Prepared, moving: &'a Prepared, params: &'a Chi2Params) -> Result<Self> {
+        let valid = reference.valid();
+        let complete = valid.iter().all(|&ok| ok);
+        let filled = fill_missing(reference.pixels.view(), valid.view())?;
+        let slopes = if reference.known {
+            let moving = fill_missing(moving.pixels.view(), moving.valid().view())?;
+            Some(slopes(gaussian_filter(moving.view(), SMOOTHING, Border::Mirror)?.view()))
+        } else {
+            None
+        };
+        Ok(Comparison {
+            spline: SplineImage::new(filled.view(), params.degree)?,
+            moving,
+            trusted: (!complete).then(|| trusted_places(valid.view(), params.degree.taps() / 2 + 3)),
+            slopes,
+            params,
+        })
+    }
+
+    fn problem<'b>(&'b self, weights: &'b Array2<f64>) -> OverlapProblem<'b, f64> {
+        OverlapProblem {
+            reference: &self.spline,
+            moving: self.moving.pixels.view(),
+            slopes: self.slopes.as_ref().map(|s| s.each_ref().map(Array2::view)),
+            weights: Some(weights.view()),
+            trusted: self.trusted.as_ref().map(Array2::view),
+            nuisance: self.params.nuisance(),
+            moving_noise: 0.0,
+        }
+    }
+}
+
+/// χ² at `center + (y, x)` for all y and x of `places`; NaN where too little overlaps.
+pub(crate) fn surface(
+    reference: &Prepared,
+    moving: &Prepared,
+    params: &Chi2Params,
+    center: [f64; 2],
+    places: [&[f64]; 2],
+) -> Result<Array2<f64>> {
+    let comparison = Comparison::new(reference, moving, params)?;
+    let weights = weights(reference, moving, center);
+    let problem = comparison.problem(&weights);
+    let mut scratch = OverlapScratch::default();
+    Ok(Array2::from_shape_fn((places[0].len(), places[1].len()), |(y, x)| {
+        let at = [center[0] + places[0][y], center[1] + places[1][x]];
+        problem.chi2(at, center, &mut scratch).unwrap_or(f64::NAN)
+    }))
+}
+
 pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Chi2Shift> {
     let starts = coarse_minima(reference, moving, params)?;
     if starts.is_empty() {
         return Ok(Chi2Shift::undetermined());
     }
-    let valid = reference.valid();
-    let complete = valid.iter().all(|&ok| ok);
-    let trusted = (!complete).then(|| trusted_places(valid.view(), params.degree.taps() / 2 + 3));
-    let filled = fill_missing(reference.pixels.view(), valid.view())?;
-    let spline = SplineImage::new(filled.view(), params.degree)?;
-    // Noise of the reference would draw displacements; slopes of the moving image are not drawn.
-    let moving_slopes = if reference.known {
-        let moving = fill_missing(moving.pixels.view(), moving.valid().view())?;
-        Some(slopes(gaussian_filter(moving.view(), SMOOTHING, Border::Mirror)?.view()))
-    } else {
-        None
-    };
+    let comparison = Comparison::new(reference, moving, params)?;
     let mut scratch = OverlapScratch::default();
     let mut found: Vec<(OverlapFit, Array2<f64>)> = Vec::new();
     for start in starts {
         let weights = weights(reference, moving, start);
-        let problem = OverlapProblem {
-            reference: &spline,
-            moving: moving.pixels.view(),
-            slopes: moving_slopes.as_ref().map(|s| s.each_ref().map(Array2::view)),
-            weights: Some(weights.view()),
-            trusted: trusted.as_ref().map(Array2::view),
-            nuisance: params.nuisance(),
-            moving_noise: 0.0,
-        };
+        let problem = comparison.problem(&weights);
         let allowed = |fit: &OverlapFit| {
             let within = fit.shift.iter().all(|d| d.abs() <= params.max_shift.unwrap_or(f64::INFINITY) + 1.0);
             let new = found.iter().all(|(f, _)| (0..2).any(|a| (f.shift[a] - fit.shift[a]).abs() > 0.5));
@@ -56,15 +99,7 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     }
     found.sort_by(|(a, _), (b, _)| per_pixel(a).total_cmp(&per_pixel(b)));
     let Some((best, weights)) = found.first() else { return Ok(Chi2Shift::undetermined()) };
-    let problem = OverlapProblem {
-        reference: &spline,
-        moving: moving.pixels.view(),
-        slopes: moving_slopes.as_ref().map(|s| s.each_ref().map(Array2::view)),
-        weights: Some(weights.view()),
-        trusted: trusted.as_ref().map(Array2::view),
-        nuisance: params.nuisance(),
-        moving_noise: 0.0,
-    };
+    let problem = comparison.problem(weights);
     let degrees_of_freedom = best.count as f64 - params.n_fitted();
     let scale = if moving.known { 1.0 } else { best.chi2 / degrees_of_freedom };
     let residuals = problem.residuals(best, &mut scratch);

@@ -17,7 +17,6 @@ use crate::shift::{Chi2Shift, level, profile_limits};
 const CANDIDATES: usize = 4;
 
 pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Chi2Shift> {
-    check_shape("moving", reference.pixels.shape(), moving.pixels.shape())?;
     if reference.variance.iter().any(|v| v.is_infinite()) {
         let must_be = "without a mask in a periodic frame: what is missing would move (take overlap frames)";
         return Err(Error::parameter("reference", must_be, "a mask"));
@@ -82,6 +81,20 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     })
 }
 
+/// χ² at `center + (y, x)` for all y and x of `places`.
+pub(crate) fn surface(
+    reference: &Prepared,
+    moving: &Prepared,
+    params: &Chi2Params,
+    center: [f64; 2],
+    places: [&[f64]; 2],
+) -> Result<Array2<f64>> {
+    let chi2 = PeriodicChi2::new(reference, moving, params)?;
+    Ok(Array2::from_shape_fn((places[0].len(), places[1].len()), |(y, x)| {
+        chi2.derivatives([center[0] + places[0][y], center[1] + places[1][x]]).value
+    }))
+}
+
 /// `χ²(d) = Σ w (m − g f(r − d) − o)²`, g and o fixed or at their best for every d.
 struct PeriodicChi2 {
     fft: RealFft2<f64>,
@@ -113,6 +126,7 @@ struct Minimum {
 
 impl PeriodicChi2 {
     fn new(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Self> {
+        check_shape("moving", reference.pixels.shape(), moving.pixels.shape())?;
         let (h, w) = reference.pixels.dim();
         let n = (h * w) as f64;
         let fft = RealFft2::new((h, w))?;

@@ -61,8 +61,9 @@ impl<F: Real> WeightedImage<F> {
     }
 }
 
-/// Sums over the overlap of two weighted images. Element `i` of every map stands for the displacement
-/// `i − (n_reference − 1)` along its axis; the shape is `(h₁ + h₂ − 1, w₁ + w₂ − 1)`.
+/// Sums over the overlap of two weighted images for every displacement. From [`of`](Self::of), element `i` of
+/// a map stands for the displacement `i − (n_reference − 1)` along its axis and the shape is
+/// `(h₁ + h₂ − 1, w₁ + w₂ − 1)`.
 #[derive(Debug, Clone)]
 pub struct WeightedSums<F> {
     /// `Σ w₁w₂`
@@ -80,16 +81,51 @@ pub struct WeightedSums<F> {
 }
 
 impl<F: Real> WeightedSums<F> {
-    /// Six transforms each way.
+    /// Over what both frames show. Six transforms each way.
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty).
     pub fn of(fixed: &WeightedImage<F>, other: &WeightedImage<F>) -> Result<Self> {
-        let (h1, w1) = fixed.shape();
-        let (h2, w2) = other.shape();
+        let ((h1, w1), (h2, w2)) = (fixed.shape(), other.shape());
         crate::check_not_empty("weighted images", &[h1, w1, h2, w2])?;
         let (h, w) = (h1 + h2 - 1, w1 + w2 - 1);
         let fft = RealFft2::<F>::new((fast_length(h), fast_length(w)))?;
+        let (hp, wp) = fft.shape();
+        // Displacement d stands at d modulo the padded length.
+        let place = |y: usize, row: &[F], out: &mut Array2<F>| {
+            let i = (y + h1 - 1) % hp;
+            if i < h {
+                let out = out.row_mut(i).into_slice().expect("a map in C order");
+                let (negative, others) = out.split_at_mut(w1 - 1);
+                negative.copy_from_slice(&row[wp - (w1 - 1)..]);
+                others.copy_from_slice(&row[..w2]);
+            }
+        };
+        Self::correlated(fixed, other, &fft, (h, w), place)
+    }
+
+    /// For frames of one shape that wrap: element `i` stands for the displacement `i` modulo the length of its
+    /// axis, and the shape is that of the images.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape), [`Error::Empty`](crate::Error::Empty).
+    pub fn cyclic(fixed: &WeightedImage<F>, other: &WeightedImage<F>) -> Result<Self> {
+        let (h, w) = fixed.shape();
+        crate::check_shape("moving", &[h, w], other.weight.shape())?;
+        let place = |y: usize, row: &[F], out: &mut Array2<F>| {
+            out.row_mut(y).iter_mut().zip(row).for_each(|(o, &v)| *o = v);
+        };
+        Self::correlated(fixed, other, &RealFft2::new((h, w))?, (h, w), place)
+    }
+
+    /// All six correlations; `place(y, row, map)` takes row y of one into its map.
+    fn correlated(
+        fixed: &WeightedImage<F>,
+        other: &WeightedImage<F>,
+        fft: &RealFft2<F>,
+        shape: (usize, usize),
+        place: impl Fn(usize, &[F], &mut Array2<F>),
+    ) -> Result<Self> {
         let mut scratch = fft.scratch();
         let mut transform = |part: &Array2<F>| -> Result<Vec<Complex<F>>> {
             let mut spectrum = fft.spectrum();
@@ -112,17 +148,8 @@ impl<F: Real> WeightedSums<F> {
             for ((p, a), b) in product.iter_mut().zip(a).zip(b) {
                 *p = a.conj() * b * norm;
             }
-            let mut out = Array2::zeros((h, w));
-            // Displacement d stands at d modulo the padded length.
-            fft.inverse_rows(&mut product, &mut scratch, |y, row| {
-                let i = (y + h1 - 1) % hp;
-                if i < h {
-                    let out = out.row_mut(i).into_slice().expect("a map in C order");
-                    let (negative, others) = out.split_at_mut(w1 - 1);
-                    negative.copy_from_slice(&row[wp - (w1 - 1)..]);
-                    others.copy_from_slice(&row[..w2]);
-                }
-            })?;
+            let mut out = Array2::zeros(shape);
+            fft.inverse_rows(&mut product, &mut scratch, |y, row| place(y, row, &mut out))?;
             Ok(out)
         };
         Ok(WeightedSums {

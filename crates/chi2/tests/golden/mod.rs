@@ -9,7 +9,8 @@ use nonius_chi2::compatible::{
     Chi2ShiftParams, GridShift, IterativeZoomParams, PixelError, Term3, Upsample, chi2_shift,
     chi2_shift_iterzoom, chi2map_to_errors, chi2n_map,
 };
-use nonius_chi2::delta_chi2;
+use nonius_chi2::{Chi2Image, Chi2Params, chi2_map, delta_chi2};
+use nonius_core::Frame;
 
 /// The images of a case and its errors, if they are an array.
 struct Inputs {
@@ -56,6 +57,44 @@ fn chi2_maps() {
         match &found.term3 {
             Term3::Scalar(term3) => case.close("term 3", *term3, case.number("term3")),
             Term3::Map(term3) => case.all_close("term 3", term3, &case.real("term3")),
+        }
+    });
+}
+
+/// Where the reference goes wrong over missing pixels and frames that do not wrap, an independent sum is right.
+#[test]
+fn maps_over_what_both_images_show() {
+    each("chi2n_map", |case| {
+        let fill = case.param("boundary") == "fill";
+        if case.status() != "defect" {
+            return;
+        }
+        let inputs = Inputs::of(case);
+        let mask = |image: &Array2<f64>| image.mapv(f64::is_finite);
+        let (behind, mut valid) = (mask(&inputs.reference), mask(&inputs.moving));
+        if let Some(sigmas) = &inputs.sigmas {
+            valid.zip_mut_with(sigmas, |ok, s| *ok &= s.is_finite() && *s > 0.0);
+        }
+        let moving = Chi2Image::new(inputs.moving.view()).with_mask(valid.view());
+        let moving = match (&inputs.sigmas, inputs.sigma) {
+            (Some(sigmas), _) => moving.with_sigmas(sigmas.view()),
+            (None, sigma) => moving.with_sigma(sigma.unwrap_or(1.0)),
+        };
+        let reference = Chi2Image::new(inputs.reference.view()).with_mask(behind.view());
+        let frame = if fill { Frame::Overlap } else { Frame::Periodic };
+        let params = Chi2Params { frame, offset: false, ..Default::default() };
+        let found = chi2_map(&reference, &moving, &params).unwrap();
+        let (map, overlap) =
+            (case.real::<ndarray::Ix2>("overlap_map"), case.real::<ndarray::Ix2>("overlap_count"));
+        let (h, w) = map.dim();
+        for ((y, x), &want) in map.indexed_iter() {
+            // Their element p stands for n − 1 − ⌊n/2⌋ − p.
+            let lag = [(h, y), (w, x)].map(|(n, p)| (n - 1 - n / 2) as isize - p as isize);
+            let at = [(h, lag[0]), (w, lag[1])].map(|(n, d)| {
+                if fill { (d + n as isize - 1) as usize } else { d.rem_euclid(n as isize) as usize }
+            });
+            assert_eq!(found.overlap[at], overlap[[y, x]], "{}", case.id());
+            case.close("χ²", found.chi2[at], want);
         }
     });
 }

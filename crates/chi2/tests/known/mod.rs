@@ -1,7 +1,7 @@
 //! Answers true by construction.
 
 use ndarray::{Array2, s};
-use nonius_chi2::{Chi2Image, Chi2Params, Region, chi2_shift};
+use nonius_chi2::{Chi2Image, Chi2Params, Region, chi2_map, chi2_shift, chi2_surface};
 use nonius_core::{Error, Status};
 use nonius_synthetic::{Boundary, ImagePairParams, NoiseParams, SceneParams};
 
@@ -212,5 +212,30 @@ fn bad_input_is_named() {
         let row = Chi2Image::new(row.view()).with_sigma(0.1);
         let found = chi2_shift(&Chi2Image { noise: Default::default(), ..row }, &row, &params).unwrap();
         assert!(found.shift[0].abs() < 1e-9 || found.status == Status::Undetermined, "{found:?}");
+    }
+}
+
+#[test]
+fn the_surface_is_lowest_at_the_shift_and_rises_by_one_at_one_sigma() {
+    for (pair, params) in [
+        (ImagePairParams::scene_a([1.3, -0.6], 0.1, 3), Chi2Params::periodic()),
+        (ImagePairParams::scene_c([1.3, -0.6], 0.1, 3), Chi2Params::default()),
+    ] {
+        let images = pair.generate().unwrap();
+        let reference = Chi2Image::new(images.reference.view());
+        let moving = Chi2Image::new(images.moving.view()).with_sigma(0.1);
+        let found = chi2_shift(&reference, &moving, &params).unwrap();
+        // Along y only, so that the other axis' freedom does not matter.
+        let sigma = (found.covariance[0][0] - found.covariance[0][1].powi(2) / found.covariance[1][1]).sqrt();
+        let surface = chi2_surface(&reference, &moving, &params, found.shift, [sigma, 0.0], 5).unwrap();
+        assert!((surface[[2, 2]] - found.chi2).abs() < 1e-3);
+        for row in [0, 4] {
+            let rise = surface[[row, 2]] - surface[[2, 2]];
+            assert!((rise - 1.0).abs() < 0.1, "{rise}");
+        }
+        let map = chi2_map(&reference, &moving, &params).unwrap();
+        let best = map.chi2.indexed_iter().filter(|(at, _)| map.overlap[*at] > 2000.0);
+        let (at, _) = best.min_by(|a, b| a.1.total_cmp(b.1)).unwrap();
+        assert_eq!(map.lag(at), [1, -1]);
     }
 }
