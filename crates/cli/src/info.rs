@@ -127,7 +127,11 @@ impl Info {
             line("type", dtype.to_string());
             line("frame", format!("{} px (y × x)", axes(&self.sig_shape)));
             if !self.scan_shape.is_empty() {
-                line("frames", format!("{} ({})", self.n_frames, axes(&self.scan_shape)));
+                let grid = match self.scan_shape.len() {
+                    1 => String::new(),
+                    _ => format!(" ({})", axes(&self.scan_shape)),
+                };
+                line("frames", format!("{}{grid}", self.n_frames));
             }
         }
         for warning in &self.warnings {

@@ -15,7 +15,7 @@ use crate::Usage;
 const EXAMPLES: &str = "\
 Examples:
   nonius register first.tif second.tif             one image against another
-  nonius register night.fits[1] *.fits --json      many against one, for another program to read
+  nonius register 'night.fits[1]' *.fits --json    many against one, for another program to read
   nonius register drift.tif                        a stack: every page against page 0
   nonius register drift.tif --chain                every page against the one before
   nonius register a.npy b.npy --frame periodic     content that leaves comes in on the other side
@@ -93,7 +93,8 @@ pub(crate) struct RegisterArgs {
     /// Write the images, brought back onto the reference, into this folder
     #[arg(long, value_name = "DIR")]
     apply: Option<PathBuf>,
-    /// Draw before and after; of several images also their shifts, beside it as FILE_shifts.png
+    /// Draw before and after; of several images the one that moved most, and all shifts beside it as
+    /// FILE_shifts.png
     /// [default with --out: beside it]
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,

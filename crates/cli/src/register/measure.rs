@@ -22,6 +22,7 @@ pub(crate) fn measure(session: &Session, config: &RegisterConfig, files: &Files)
     let names = inputs.short_names();
     let reference = reference_index(&inputs, config)?;
     let planned = files.apply.as_ref().map(|folder| apply::plan(folder, &inputs)).transpose()?;
+    files.picture.as_deref().map_or(Ok(()), picture::check)?;
 
     let masked = config.mask_nan || files.reference_mask.is_some() || files.moving_mask.is_some();
     let rows = if config.rotation {

@@ -2,13 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use nonius::plot::{Picture, ShiftPoint, ShiftScatter, before_and_after};
 
 use super::inputs::Inputs;
 use super::outcome::{Row, RowStatus};
 use super::resample::brought_back;
-use crate::output::{factor, sigma, signed};
+
+/// Whether the picture can be written, known before the work begins.
+pub(crate) fn check(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            bail!("--picture: there is no folder {}", folder.display())
+        }
+        _ => Ok(()),
+    }
+}
 
 /// A picture and the file it was written to.
 #[derive(Debug, Clone)]
@@ -36,12 +45,9 @@ pub(crate) fn write(
     let moving = inputs.items[i + usize::from(!inputs.series)].read()?;
     let fixed = inputs.items[reference].read()?;
     let registered = brought_back(&moving, row, fixed.dim(), periodic)?;
-    let choice = match row.turn {
-        _ if rows.len() == 1 => "",
-        Some(_) => " (moved most)",
-        None => " (the largest shift)",
-    };
-    let title = format!("{}{choice}: {}", row.image, numbers(row));
+    // Beside four numbers there is no room for it.
+    let choice = if rows.len() > 1 && row.turn.is_none() { " (the largest shift)" } else { "" };
+    let title = format!("{}{choice}: {}", shortened(&row.image), numbers(row));
     let mut drawn = vec![Drawn {
         path: path.to_path_buf(),
         picture: before_and_after(fixed.view(), moving.view(), registered.view(), &title)?,
@@ -49,7 +55,10 @@ pub(crate) fn write(
 
     if rows.len() > 1 {
         let points = rows.iter().map(|r| ShiftPoint { found: r.shift, errors: r.errors(), truth: None });
-        let title = format!("{} images against {}", rows.len(), inputs.short_names()[reference]);
+        let mut title = format!("{} images against {}", rows.len(), inputs.short_names()[reference]);
+        if row.turn.is_some() {
+            title += ": displacement of the frame's centre";
+        }
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let beside = path.with_file_name(format!("{stem}_shifts.png"));
         drawn.push(Drawn { path: beside, picture: ShiftScatter { title, points: points.collect() }.draw()? });
@@ -71,11 +80,47 @@ fn farthest(row: &Row, (h, w): (usize, usize)) -> f64 {
 
 /// What was measured, with its standard errors.
 fn numbers(row: &Row) -> String {
-    let ([dy, dx], [ey, ex]) = (row.shift.map(signed), row.errors().map(sigma));
-    let shift = format!("dy = {dy} ± {ey} px, dx = {dx} ± {ex} px");
-    let turn = row.turn.map(|turn| {
-        let [angle, scale] = turn.errors().map(sigma);
-        format!("{}° ± {angle}°, scale {} ± {scale}, ", signed(turn.angle), factor(turn.scale))
-    });
-    (turn.unwrap_or_default() + &shift).replace('-', "−")
+    let ([dy, dx], [ey, ex]) = (row.shift, row.errors());
+    let (dy, dx) = (with_error(dy, ey), with_error(dx, ex));
+    let Some(turn) = row.turn else { return format!("dy = {dy} px, dx = {dx} px").replace('-', "−") };
+    let [of_angle, of_scale] = turn.errors();
+    let (angle, scale) = (with_error(turn.angle, of_angle), with_error(turn.scale, of_scale));
+    let scale = scale.trim_start_matches('+');
+    format!("({angle})°, scale {scale}, dy {dy} px, dx {dx} px").replace('-', "−")
+}
+
+/// The end of a name that is too long for a title, which is where names differ.
+fn shortened(name: &str) -> String {
+    const MOST: usize = 24;
+    match name.chars().count() {
+        n if n > MOST => format!("…{}", name.chars().skip(n - MOST + 1).collect::<String>()),
+        _ => name.to_owned(),
+    }
+}
+
+/// "+1.2346 ± 0.0021": two digits of the error, and as many decimals of the value.
+fn with_error(value: f64, error: f64) -> String {
+    if !(error.is_finite() && error > 0.0) {
+        return format!("{value:+.4}");
+    }
+    let decimals = (1.0 - error.log10().floor()).clamp(0.0, 9.0) as usize;
+    format!("{value:+.decimals$} ± {error:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_keep_their_end() {
+        assert_eq!(shortened("short.tif"), "short.tif");
+        assert_eq!(shortened("a_rather_long_file_name_0042.tif"), "…long_file_name_0042.tif");
+    }
+
+    #[test]
+    fn errors_have_two_digits() {
+        assert_eq!(with_error(1.23456789, 0.00214), "+1.2346 ± 0.0021");
+        assert_eq!(with_error(-56.2, 13.4), "-56 ± 13");
+        assert_eq!(with_error(0.5, f64::NAN), "+0.5000");
+    }
 }
