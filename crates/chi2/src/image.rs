@@ -63,6 +63,13 @@ impl<'a, F: Real> Chi2Image<'a, F> {
         {
             return Err(Error::parameter("sigma", "above 0 and finite", sigma));
         }
+        let known = !matches!(self.noise, Noise::Unknown);
+        if self.mask.is_none() && !matches!(self.noise, Noise::PerPixel(_)) {
+            nonius_core::check_finite(what, self.image)?;
+            let sigma = if let Noise::Uniform(sigma) = self.noise { sigma } else { 1.0 };
+            let variance = Array2::from_elem(self.image.dim(), sigma * sigma);
+            return Ok(Prepared { pixels: self.image.mapv(F::f64), variance, known });
+        }
         let mut variance = Array2::from_elem(self.image.dim(), f64::INFINITY);
         let mut pixels = Array2::zeros(self.image.dim());
         for ((y, x), &v) in self.image.indexed_iter() {
@@ -86,7 +93,7 @@ impl<'a, F: Real> Chi2Image<'a, F> {
                 variance[[y, x]] = sigma * sigma;
             }
         }
-        Ok(Prepared { pixels, variance, known: !matches!(self.noise, Noise::Unknown) })
+        Ok(Prepared { pixels, variance, known })
     }
 }
 

@@ -19,10 +19,12 @@ pub(crate) fn is_correlated(residual: &Array2<f64>) -> bool {
             .map(|p| p.sum())
             .sum()
     };
-    (0..2).any(|axis| {
-        let r = neighbours(axis) / power;
-        r.abs() > VISIBLE && r.abs() > 4.0 / used.sqrt()
-    })
+    correlation_is_visible(&[0, 1].map(|axis| neighbours(axis) / power), used)
+}
+
+/// Whether lag-1 autocorrelations of n residuals are more than chance.
+pub(crate) fn correlation_is_visible(correlations: &[f64; 2], n: f64) -> bool {
+    correlations.iter().any(|r| r.abs() > VISIBLE && r.abs() > 4.0 / n.sqrt())
 }
 
 /// Covariance `Σ_rr' t(r) C(r − r') t(r')` of `Σ t e` for noise whose autocorrelation C is that of the

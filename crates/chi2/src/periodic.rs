@@ -8,7 +8,7 @@ use nonius_core::{
 use num_complex::Complex;
 
 use crate::image::Prepared;
-use crate::noise::{gradient_covariance, is_correlated};
+use crate::noise::{correlation_is_visible, gradient_covariance, is_correlated};
 use crate::overlap::sandwich;
 use crate::params::Chi2Params;
 use crate::shift::{Chi2Shift, level, profile_limits};
@@ -43,9 +43,9 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     let Some(inverse) = invert_free(best.at.hessian.map(|row| row.map(|v| 0.5 * v)), [h > 1, w > 1]) else {
         return Ok(Chi2Shift::undetermined());
     };
-    let residuals = residuals(reference, &chi2.weights, moving, best.shift, gain, offset)?;
+    let (correlated, gradient) = chi2.residual_correlation(reference, moving, best.shift, gain, offset)?;
     let covariance = match params.correlated_noise {
-        true => sandwich(inverse, gradient_covariance(&residuals)?),
+        true => sandwich(inverse, gradient),
         false => inverse.map(|row| row.map(|v| scale * v)),
     };
     let level = level(params, scale)?;
@@ -77,7 +77,7 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
         status,
         competing,
         scaled_by_residuals: !moving.known,
-        correlated: is_correlated(&residuals.residual),
+        correlated,
     })
 }
 
@@ -110,8 +110,8 @@ struct PeriodicChi2 {
 
 /// Σ w f(r − d) and Σ w f²(r − d).
 enum ReferenceTerms {
-    /// All pixels weigh alike: both are constants.
-    Constant([f64; 2]),
+    /// All pixels weigh alike: both are constants. With the spectra of both images.
+    Constant { linear: f64, square: f64, spectra: [Vec<Complex<f64>>; 2] },
     /// Polynomials; the second of twice the band.
     Polynomials { linear: Vec<Complex<f64>>, square: Vec<Complex<f64>>, doubled: RealFft2<f64> },
 }
@@ -142,20 +142,22 @@ impl PeriodicChi2 {
         };
         let wm = &weights * &moving.pixels;
         let f = transform(reference.pixels.view())?;
-        let correlation = |b: Vec<Complex<f64>>| -> Vec<Complex<f64>> {
-            f.iter().zip(b).map(|(f, b)| f.conj() * b / n).collect()
+        let correlation = |b: &[Complex<f64>], scale: f64| -> Vec<Complex<f64>> {
+            f.iter().zip(b).map(|(f, b)| f.conj() * b * scale).collect()
         };
-        let product = correlation(transform(wm.view())?);
-        let terms = if moving.is_uniform() && (!reference.known || reference.is_uniform()) {
+        let (product, terms) = if moving.is_uniform() && (!reference.known || reference.is_uniform()) {
             let weight = weights[[0, 0]];
-            ReferenceTerms::Constant([
-                weight * reference.pixels.sum(),
-                weight * reference.pixels.iter().map(|v| v * v).sum::<f64>(),
-            ])
+            let g = transform(moving.pixels.view())?;
+            let product = correlation(&g, weight / n);
+            let linear = weight * reference.pixels.sum();
+            let square = weight * reference.pixels.iter().map(|v| v * v).sum::<f64>();
+            (product, ReferenceTerms::Constant { linear, square, spectra: [f, g] })
         } else {
+            let product = correlation(&transform(wm.view())?, 1.0 / n);
             let spectrum = transform(weights.view())?;
             let (doubled, square) = weighted_square(&fft, &f, &spectrum)?;
-            ReferenceTerms::Polynomials { linear: correlation(spectrum), square, doubled }
+            let linear = correlation(&spectrum, 1.0 / n);
+            (product, ReferenceTerms::Polynomials { linear, square, doubled })
         };
         let moments = [weights.sum(), wm.sum(), (&wm * &moving.pixels).sum()];
         Ok(PeriodicChi2 {
@@ -179,7 +181,9 @@ impl PeriodicChi2 {
         };
         let mut chi2 = map(&self.fft, &self.product)?;
         match &self.reference {
-            ReferenceTerms::Constant([u, q]) => chi2.mapv_inplace(|b| self.chi2_of(b, *u, *q)),
+            ReferenceTerms::Constant { linear, square, .. } => {
+                chi2.mapv_inplace(|b| self.chi2_of(b, *linear, *square))
+            }
             ReferenceTerms::Polynomials { linear, square, doubled } => {
                 let (linear, square) = (map(&self.fft, linear)?, map(doubled, square)?);
                 for ((at, b), u) in chi2.indexed_iter_mut().zip(&linear) {
@@ -227,9 +231,9 @@ impl PeriodicChi2 {
     fn terms(&self, at: [f64; 2]) -> [Derivatives; 3] {
         let product = TrigonometricPolynomial::new(&self.fft, &self.product).evaluate(at);
         match &self.reference {
-            ReferenceTerms::Constant(constants) => {
-                let [u, q] = constants.map(|value| Derivatives { value, ..Default::default() });
-                [product, u, q]
+            ReferenceTerms::Constant { linear, square, .. } => {
+                let constant = |value: f64| Derivatives { value, ..Default::default() };
+                [product, constant(*linear), constant(*square)]
             }
             ReferenceTerms::Polynomials { linear, square, doubled } => {
                 let linear = TrigonometricPolynomial::new(&self.fft, linear).evaluate(at);
@@ -320,6 +324,67 @@ impl PeriodicChi2 {
             here = Minimum { shift, at, converged: false };
         }
         Some(here)
+    }
+
+    /// Whether neighbouring residuals are visibly alike, and the covariance of half the gradient of χ² if their
+    /// spectrum is that of the noise.
+    fn residual_correlation(
+        &self,
+        reference: &Prepared,
+        moving: &Prepared,
+        shift: [f64; 2],
+        gain: f64,
+        offset: f64,
+    ) -> Result<(bool, [[f64; 2]; 2])> {
+        let ReferenceTerms::Constant { spectra: [f, g], .. } = &self.reference else {
+            let of = residuals(reference, &self.weights, moving, shift, gain, offset)?;
+            return Ok((is_correlated(&of.residual), gradient_covariance(&of)?));
+        };
+        let (h, w) = self.fft.shape();
+        let n = (h * w) as f64;
+        let weight = self.weights[[0, 0]];
+        let omega = |k: usize, n: usize| std::f64::consts::TAU * frequency(k, n) as f64 / n as f64;
+        let turns = |n: usize, d: f64| -> Vec<Complex<f64>> {
+            (0..n).map(|k| Complex::cis(-omega(k, n) * d)).collect()
+        };
+        let (turn_y, turn_x) = (turns(h, shift[0]), turns(w, shift[1]));
+        let (cos_y, cos_x): (Vec<f64>, Vec<f64>) =
+            ((0..h).map(|k| omega(k, h).cos()).collect(), (0..w).map(|k| omega(k, w).cos()).collect());
+        let rings = 0.5 * h.max(w) as f64;
+        let mut power = vec![[0.0; 2]; rings as usize + 2];
+        // Σ e², and Σ e e' for neighbours e' along y and x, all by Parseval's theorem; per ring Σ|E|², their
+        // number, and what weighs slopes.
+        let mut sums = [0.0; 3];
+        let mut slopes = vec![[0.0; 3]; power.len()];
+        for kx in 0..self.fft.n_kx() {
+            let multiplicity = self.fft.multiplicity(kx);
+            let x = kx as f64 / w as f64;
+            for ky in usize::from(kx == 0)..h {
+                let at = kx * h + ky;
+                let e = (g[at] - f[at] * turn_y[ky] * turn_x[kx] * gain).norm_sqr() * multiplicity;
+                sums[0] += e;
+                sums[1] += e * cos_y[ky];
+                sums[2] += e * cos_x[kx];
+                let y = frequency(ky, h) as f64 / h as f64;
+                let ring = (y.hypot(x) * rings) as usize;
+                power[ring][0] += e;
+                power[ring][1] += multiplicity;
+                let part = multiplicity * f[at].norm_sqr();
+                let (wy, wx) = (omega(ky, h), omega(kx, w));
+                let mixed = if 2 * ky == h || 2 * kx == w { 0.0 } else { wy * wx };
+                for (sum, ww) in slopes[ring].iter_mut().zip([wy * wy, mixed, wx * wx]) {
+                    *sum += ww * part;
+                }
+            }
+        }
+        let correlated = correlation_is_visible(&[sums[1] / sums[0], sums[2] / sums[0]], n);
+        let mut gradient = [0.0; 3];
+        for ([e, members], slopes) in power.iter().zip(&slopes) {
+            let noise = e / members.max(1.0) / n;
+            gradient.iter_mut().zip(slopes).for_each(|(sum, s)| *sum += noise * s / n);
+        }
+        let [yy, yx, xx] = gradient.map(|v| (weight * gain).powi(2) * v);
+        Ok((correlated, [[yy, yx], [yx, xx]]))
     }
 
     /// Gain and offset at a displacement.
