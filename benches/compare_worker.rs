@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, arr2};
+use nonius::chi2::{Chi2Image, Chi2Params, chi2_shift};
 use nonius::core::{NoProgress, Real, RealFft2, RealFft2Scratch, Sample};
 use nonius::io::{Selector, read_array, write_npy};
 use nonius::registration::flow::{Flow, LucasKanadeParams, Tvl1Params, lucas_kanade, tvl1};
@@ -42,6 +43,7 @@ fn workload<F: Real + Sample>(name: &str, input: &Input) -> Result<Box<dyn Job>>
         "flow_ilk" => Box::new(Dense::<F>::new(input, |reference, moving| {
             Ok(lucas_kanade(reference, moving, &LucasKanadeParams::default(), &NoProgress)?)
         })?),
+        "chi2_periodic" => Box::new(Chi2::<F>::new(input)?),
         "transform" => Box::new(Transform::<F>::new(input)?),
         _ => bail!("no workload `{name}`"),
     })
@@ -85,6 +87,39 @@ impl<F: Real> Job for Shift<F> {
     fn run(&mut self) -> Result<()> {
         let (reference, moving) = (self.reference.view(), self.moving.view());
         self.shift = self.plan.register_with(reference, moving, &mut self.scratch)?.shift;
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(Array1::from_iter(self.shift).into_dyn())
+    }
+}
+
+/// Standard deviation of the noise that the other side adds.
+const NOISE: f64 = 0.05;
+
+/// The shift at least χ²; there is no plan.
+struct Chi2<F> {
+    reference: Array2<F>,
+    moving: Array2<F>,
+    shift: [f64; 2],
+}
+
+impl<F: Real + Sample> Chi2<F> {
+    fn new(input: &Input) -> Result<Self> {
+        Ok(Self {
+            reference: input.image("reference")?,
+            moving: input.image("moving")?,
+            shift: [f64::NAN; 2],
+        })
+    }
+}
+
+impl<F: Real> Job for Chi2<F> {
+    fn run(&mut self) -> Result<()> {
+        let reference = Chi2Image::new(self.reference.view());
+        let moving = Chi2Image::new(self.moving.view()).with_sigma(NOISE);
+        self.shift = chi2_shift(&reference, &moving, &Chi2Params::periodic())?.shift;
         Ok(())
     }
 

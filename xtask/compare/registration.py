@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.fft
+from image_registration import chi2_shift
 from skimage.registration import optical_flow_ilk, optical_flow_tvl1, phase_cross_correlation
 
 from worker import serve
@@ -55,6 +56,12 @@ class RegisterPeriodic(Shift):
     def arrays(self, size, dtype):
         rng = np.random.default_rng(SEED)
         return self.keep(rng, *scene(rng, size, self.truth), dtype)
+
+
+class Chi2Periodic(RegisterPeriodic):
+    def run(self):
+        dx, dy, _, _ = chi2_shift(self.reference, self.moving, NOISE, upsample_factor="auto")
+        return np.array([dy, dx])
 
 
 class RegisterOverlap(Shift):
@@ -172,6 +179,7 @@ serve(
     {
         "register_periodic": RegisterPeriodic,
         "register_masked": RegisterMasked,
+        "chi2_periodic": Chi2Periodic,
         "register_overlap": RegisterOverlap,
         "register_series": RegisterSeries,
         "transform": Transform,

@@ -75,6 +75,17 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         agreement: "px, the worst of all frames and axes; as for a single frame",
     },
     Workload {
+        name: "chi2_periodic",
+        title: "χ² shift of a periodic frame with its errors, continuous against the automatic grid",
+        reference: "image_registration.chi2_shift(…, err=0.05, upsample_factor='auto')",
+        environment: "registration",
+        sizes: &[256, 1024],
+        dtypes: &["f32", "f64"],
+        threads: Threads::One,
+        tolerance: 0.01,
+        agreement: "px along the worse axis; the reference's grid follows its errors",
+    },
+    Workload {
         name: "transform",
         title: "Real transform in two dimensions, forward and inverse",
         reference: "scipy.fft.rfft2 and scipy.fft.irfft2, workers=1",
