@@ -26,10 +26,18 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     if degrees_of_freedom <= 0.0 {
         return Ok(Chi2Shift::undetermined());
     }
-    let mut chi2 = PeriodicChi2::new(reference, moving, params)?;
+    let chi2 = PeriodicChi2::new(reference, moving, params)?;
     let minima = chi2.coarse_minima(params)?;
     let mut found: Vec<(Minimum, bool)> = Vec::new();
-    for start in minima {
+    for (value, start) in minima {
+        // Below the pixel a minimum may explain more of the image than at it, but not half as much again.
+        let explained = |chi2_there: f64| chi2.unexplained() - chi2_there;
+        let hopeless = |(best, _): &(Minimum, bool)| {
+            1.5 * explained(value) < explained(best.at.value) - params.competing
+        };
+        if found.iter().any(hopeless) {
+            continue;
+        }
         let Some(minimum) = chi2.minimum(start) else { continue };
         if found.iter().all(|(m, _)| (0..2).any(|a| (m.shift[a] - minimum.shift[a]).abs() > 0.5)) {
             found.push((minimum, minimum.converged));
@@ -43,10 +51,11 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     let Some(inverse) = invert_free(best.at.hessian.map(|row| row.map(|v| 0.5 * v)), [h > 1, w > 1]) else {
         return Ok(Chi2Shift::undetermined());
     };
-    let (correlated, gradient) = chi2.residual_correlation(reference, moving, best.shift, gain, offset)?;
-    let covariance = match params.correlated_noise {
-        true => sandwich(inverse, gradient),
-        false => inverse.map(|row| row.map(|v| scale * v)),
+    let (correlated, gradient) =
+        chi2.residual_correlation(reference, moving, best.shift, (gain, offset), params.correlated_noise)?;
+    let covariance = match gradient {
+        Some(gradient) => sandwich(inverse, gradient),
+        None => inverse.map(|row| row.map(|v| scale * v)),
     };
     let level = level(params, scale)?;
     let errors = if params.profile {
@@ -171,8 +180,14 @@ impl PeriodicChi2 {
         })
     }
 
-    /// Displacements of whole pixels at the lowest minima of χ².
-    fn coarse_minima(&self, params: &Chi2Params) -> Result<Vec<[f64; 2]>> {
+    /// χ² without a model, but for an offset if one is fitted.
+    fn unexplained(&self) -> f64 {
+        let [s, m, mm] = self.moving;
+        if self.offset { mm - m * m / s } else { mm }
+    }
+
+    /// The lowest minima of χ² at whole pixels, and where they are.
+    fn coarse_minima(&self, params: &Chi2Params) -> Result<Vec<(f64, [f64; 2])>> {
         let (h, w) = self.fft.shape();
         let map = |fft: &RealFft2<f64>, spectrum: &[Complex<f64>]| -> Result<Array2<f64>> {
             let mut out = Array2::zeros(fft.shape());
@@ -212,7 +227,7 @@ impl PeriodicChi2 {
         let flat = found.first().is_none_or(|(least, _)| {
             chi2.iter().all(|v| (v - least).abs() <= 1e-12 * self.moving[2].abs().max(least.abs()))
         });
-        Ok(if flat { Vec::new() } else { found.into_iter().map(|(_, lag)| lag).collect() })
+        Ok(if flat { Vec::new() } else { found })
     }
 
     /// χ² for Σwmf, Σwf and Σwf².
@@ -290,7 +305,7 @@ impl PeriodicChi2 {
     }
 
     /// Damped Newton to the minimum in whose valley `start` lies; None if it has none.
-    fn minimum(&mut self, start: [f64; 2]) -> Option<Minimum> {
+    fn minimum(&self, start: [f64; 2]) -> Option<Minimum> {
         const STEPS: usize = 40;
         const SMALL: f64 = 1e-6;
         let (h, w) = self.fft.shape();
@@ -326,19 +341,20 @@ impl PeriodicChi2 {
         Some(here)
     }
 
-    /// Whether neighbouring residuals are visibly alike, and the covariance of half the gradient of χ² if their
-    /// spectrum is that of the noise.
+    /// Whether neighbouring residuals are visibly alike, and if asked for, the covariance of half the gradient of
+    /// χ² if their spectrum is that of the noise.
     fn residual_correlation(
         &self,
         reference: &Prepared,
         moving: &Prepared,
         shift: [f64; 2],
-        gain: f64,
-        offset: f64,
-    ) -> Result<(bool, [[f64; 2]; 2])> {
+        (gain, offset): (f64, f64),
+        asked: bool,
+    ) -> Result<(bool, Option<[[f64; 2]; 2]>)> {
         let ReferenceTerms::Constant { spectra: [f, g], .. } = &self.reference else {
             let of = residuals(reference, &self.weights, moving, shift, gain, offset)?;
-            return Ok((is_correlated(&of.residual), gradient_covariance(&of)?));
+            let gradient = asked.then(|| gradient_covariance(&of)).transpose()?;
+            return Ok((is_correlated(&of.residual), gradient));
         };
         let (h, w) = self.fft.shape();
         let n = (h * w) as f64;
@@ -365,6 +381,9 @@ impl PeriodicChi2 {
                 sums[0] += e;
                 sums[1] += e * cos_y[ky];
                 sums[2] += e * cos_x[kx];
+                if !asked {
+                    continue;
+                }
                 let y = frequency(ky, h) as f64 / h as f64;
                 let ring = (y.hypot(x) * rings) as usize;
                 power[ring][0] += e;
@@ -378,13 +397,16 @@ impl PeriodicChi2 {
             }
         }
         let correlated = correlation_is_visible(&[sums[1] / sums[0], sums[2] / sums[0]], n);
+        if !asked {
+            return Ok((correlated, None));
+        }
         let mut gradient = [0.0; 3];
         for ([e, members], slopes) in power.iter().zip(&slopes) {
             let noise = e / members.max(1.0) / n;
             gradient.iter_mut().zip(slopes).for_each(|(sum, s)| *sum += noise * s / n);
         }
         let [yy, yx, xx] = gradient.map(|v| (weight * gain).powi(2) * v);
-        Ok((correlated, [[yy, yx], [yx, xx]]))
+        Ok((correlated, Some([[yy, yx], [yx, xx]])))
     }
 
     /// Gain and offset at a displacement.
