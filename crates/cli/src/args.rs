@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{demo, info, register};
+use crate::{chi2, demo, info, register};
 
 /// Says where things are in images, to a small fraction of a pixel, and how sure that is.
 #[derive(Debug, Parser)]
@@ -50,5 +50,6 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Info(info::InfoArgs),
     Register(Box<register::RegisterArgs>),
+    Chi2(Box<chi2::Chi2Args>),
     Demo(demo::DemoArgs),
 }

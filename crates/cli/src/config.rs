@@ -1,33 +1,49 @@
 //! Parameters in a TOML file: one table per command.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Usage;
+use crate::chi2::Chi2Config;
 use crate::output::print;
 use crate::register::RegisterConfig;
 
 /// The whole file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
+pub(crate) struct File {
     pub(crate) register: RegisterConfig,
+    pub(crate) chi2: Chi2Config,
 }
 
-impl Config {
+impl File {
     /// The parameters in `file`; the defaults without one.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self> {
-        let Some(path) = file else { return Ok(Config::default()) };
+        let Some(path) = file else { return Ok(File::default()) };
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
         let wrong = |e: toml::de::Error| Usage(format!("{}: {}", path.display(), e.to_string().trim_end()));
         Ok(toml::from_str(&text).map_err(wrong)?)
     }
+}
 
+/// The part of it that `nonius register` prints.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) register: RegisterConfig,
+}
+
+impl Config {
     /// What `--config` reads, on standard output.
     pub(crate) fn print(&self) -> Result<()> {
-        print(&toml::to_string(self)?)
+        print_table("register", &self.register)
     }
+}
+
+/// A table for `--config` to read, on standard output.
+pub(crate) fn print_table(name: &str, parameters: &impl Serialize) -> Result<()> {
+    print(&toml::to_string(&BTreeMap::from([(name, parameters)]))?)
 }

@@ -1,6 +1,7 @@
 //! The program `nonius`: measures where things are in images, and says how sure it is.
 
 mod args;
+mod chi2;
 mod config;
 mod demo;
 mod info;
@@ -40,10 +41,11 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     let session = Session::new(&cli.global)?;
-    let config = config::Config::load(cli.global.config.as_deref())?;
+    let config = config::File::load(cli.global.config.as_deref())?;
     session.in_pool(|| match cli.command {
         Command::Info(args) => info::run(&session, args),
         Command::Register(args) => register::run(&session, config.register, *args),
+        Command::Chi2(args) => chi2::run(&session, config.chi2, *args),
         Command::Demo(args) => demo::run(&session, args),
     })
 }

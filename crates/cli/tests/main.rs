@@ -1,6 +1,7 @@
 //! The program as a user meets it: files in, tables, JSON, messages and exit codes out.
 
 mod bad_input;
+mod chi2;
 mod config;
 mod demo;
 mod info;

@@ -1,5 +1,6 @@
 //! `nonius demo`: images whose truth is known, as real files, through the commands that a user types.
 
+mod chi2;
 mod registration;
 mod scenes;
 mod section;
@@ -11,7 +12,7 @@ use clap::Args;
 use nonius::report::Report;
 use serde::Serialize;
 
-pub(crate) use section::Section;
+pub(crate) use section::{Compared, Section};
 
 use crate::Usage;
 use crate::output::{Table, print, print_json, sigma};
@@ -32,7 +33,7 @@ pub(crate) struct DemoArgs {}
 type Part = fn(&Session, &std::path::Path) -> Result<Vec<Section>>;
 
 /// In the order in which they are shown.
-const PARTS: &[Part] = &[registration::run];
+const PARTS: &[Part] = &[registration::run, chi2::run];
 
 /// Rows of a section that are shown on the terminal.
 const SHOWN: usize = 8;

@@ -32,6 +32,15 @@ pub(crate) struct Section {
     pub(crate) pictures: Vec<(Picture, String)>,
 }
 
+/// One image of it.
+pub(crate) struct Compared {
+    pub(crate) image: String,
+    pub(crate) truth: [f64; 2],
+    pub(crate) found: [f64; 2],
+    pub(crate) sigma: [f64; 2],
+    pub(crate) status: RowStatus,
+}
+
 impl Section {
     /// Compares `outcome` with the truth of its rows; a reference among them is left out.
     pub(crate) fn new(
@@ -41,10 +50,26 @@ impl Section {
         truth: &[[f64; 2]],
         outcome: &Outcome,
     ) -> Self {
-        let rows: Vec<_> =
-            outcome.rows.iter().zip(truth).filter(|(r, _)| r.status != RowStatus::Reference).collect();
-        let error: Vec<[f64; 2]> = rows.iter().map(|(r, t)| [r.shift[0] - t[0], r.shift[1] - t[1]]).collect();
-        let sigma: Vec<[f64; 2]> = rows.iter().map(|(r, _)| r.errors()).collect();
+        let rows = outcome.rows.iter().zip(truth).filter(|(r, _)| r.status != RowStatus::Reference);
+        let rows = rows.map(|(r, &truth)| Compared {
+            image: r.image.clone(),
+            truth,
+            found: r.shift,
+            sigma: r.errors(),
+            status: r.status,
+        });
+        let pictures = outcome.pictures.iter().take(1);
+        Section {
+            pictures: pictures.map(|d| (d.picture.clone(), "Before and after.".into())).collect(),
+            ..Section::of(name, about, command, &rows.collect::<Vec<_>>())
+        }
+    }
+
+    /// Compares what was found with what is true.
+    pub(crate) fn of(name: &str, about: &str, command: String, rows: &[Compared]) -> Self {
+        let error: Vec<[f64; 2]> =
+            rows.iter().map(|r| [r.found[0] - r.truth[0], r.found[1] - r.truth[1]]).collect();
+        let sigma: Vec<[f64; 2]> = rows.iter().map(|r| r.sigma).collect();
         let (errors, sigmas) = (error.as_flattened(), sigma.as_flattened());
         let n = errors.len() as f64;
         let within = errors.iter().zip(sigmas).filter(|(e, s)| e.abs() <= **s).count();
@@ -52,21 +77,16 @@ impl Section {
             name: name.into(),
             about: about.into(),
             command,
-            images: rows.iter().map(|(r, _)| r.image.clone()).collect(),
-            truth: rows.iter().map(|(_, t)| **t).collect(),
-            found: rows.iter().map(|(r, _)| r.shift).collect(),
-            status: rows.iter().map(|(r, _)| r.status).collect(),
+            images: rows.iter().map(|r| r.image.clone()).collect(),
+            truth: rows.iter().map(|r| r.truth).collect(),
+            found: rows.iter().map(|r| r.found).collect(),
+            status: rows.iter().map(|r| r.status).collect(),
             rms_error: (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt(),
             mean_sigma: sigmas.iter().sum::<f64>() / n,
             within_sigma: within as f64 / n,
             error,
             sigma,
-            pictures: outcome
-                .pictures
-                .iter()
-                .take(1)
-                .map(|d| (d.picture.clone(), "Before and after.".into()))
-                .collect(),
+            pictures: Vec::new(),
         }
     }
 

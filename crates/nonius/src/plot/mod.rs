@@ -24,8 +24,10 @@ mod difference;
 mod heat;
 mod picture;
 mod shifts;
+mod surface;
 
 pub use accuracy::{AccuracyChart, AccuracyRow};
 pub use difference::before_and_after;
 pub use picture::Picture;
 pub use shifts::{ShiftPoint, ShiftScatter};
+pub use surface::Chi2Surface;

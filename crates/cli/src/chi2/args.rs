@@ -1,0 +1,255 @@
+//! What `nonius chi2` may be told.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use nonius::chi2::compatible::{Chi2ShiftParams, Upsample};
+use nonius::chi2::{Chi2Params, Region};
+use nonius::core::Frame;
+use serde::{Deserialize, Serialize};
+
+use crate::Usage;
+
+const EXAMPLES: &str = "\
+Examples:
+  nonius chi2 a.fits b.fits --err 0.1              every pixel of b.fits is uncertain by 0.1
+  nonius chi2 a.fits b.fits --err sigma.fits       each by what the pixel of sigma.fits says
+  nonius chi2 a.npy b.npy --frame periodic         content that leaves comes in on the other side
+  nonius chi2 a.npy b.npy --err 2 --reference-err 2 --picture chi2.png
+  nonius chi2 a.tif b.tif --correlated-noise       noise of neighbouring pixels has something in common
+  nonius chi2 a.npy b.npy --err 1 --gain --nsigma 2 --joint --profile --json
+  nonius chi2 a.npy b.npy --err 0.1 --upsample auto    as image_registration, on a grid
+
+The shift is the displacement of MOVING's content: moving[r] = gain * reference[r - shift] + offset.
+Its errors are one standard deviation of either component, the other left free. Where status is not
+`converged`, do not trust the numbers.";
+
+/// Measure the shift between two images by χ², with the errors that the noise implies
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Chi2Args {
+    /// The image that stays, which is the model
+    #[arg(value_name = "REF", required_unless_present = "print_config")]
+    reference: Option<String>,
+    /// The image whose displacement is sought
+    #[arg(value_name = "MOVING", required_unless_present = "print_config")]
+    moving: Option<String>,
+
+    /// Whether content enters and leaves, or wraps around [default: overlap]
+    #[arg(long, value_enum)]
+    frame: Option<FrameArg>,
+    /// Standard deviation of MOVING's noise: a number, or an image with one for each pixel
+    /// [default: unknown, errors are scaled by the residuals]
+    #[arg(long, value_name = "FILE|SIGMA", allow_negative_numbers = true)]
+    err: Option<String>,
+    /// The same of REF [default: none]
+    #[arg(long, value_name = "FILE|SIGMA", allow_negative_numbers = true)]
+    reference_err: Option<String>,
+
+    /// An image that is 0 where REF is not valid
+    #[arg(long, value_name = "FILE")]
+    reference_mask: Option<String>,
+    /// An image that is 0 where MOVING is not valid
+    #[arg(long, value_name = "FILE")]
+    moving_mask: Option<String>,
+    /// Leave out pixels that are NaN or infinite
+    #[arg(long)]
+    mask_nan: bool,
+
+    /// Fit a factor between the images
+    #[arg(long)]
+    gain: bool,
+    /// Fit a constant between the images, as is done unless --upsample is given; then, subtract means
+    #[arg(long, conflicts_with = "no_offset")]
+    zeromean: bool,
+    /// Do not fit a constant
+    #[arg(long)]
+    no_offset: bool,
+
+    /// Limits at so many standard deviations [default: 1]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    nsigma: Option<f64>,
+    /// Limits of the region that both components share
+    #[arg(long)]
+    joint: bool,
+    /// Limits where χ² itself has risen, not where its curvature says it should have
+    #[arg(long)]
+    profile: bool,
+    /// Errors for noise that neighbouring pixels have in common
+    #[arg(long)]
+    correlated_noise: bool,
+    /// Largest shift along each axis to be considered, px [default: any]
+    #[arg(long, value_name = "PX", allow_negative_numbers = true)]
+    max_shift: Option<f64>,
+    /// As the Python package image_registration, for periodic frames: the least sample of χ² on a grid
+    /// of N points per px, or of as many as suit the errors; errors are joint [default: no grid]
+    #[arg(long, value_name = "auto|N|continuous", value_parser = sampling)]
+    upsample: Option<Sampling>,
+
+    /// Write χ² at whole-pixel shifts, an NPY file; rows and columns are dy and dx, ascending from
+    /// 1 − REF's length in overlap frames, 0 first in periodic ones
+    #[arg(long, value_name = "FILE.npy")]
+    map: Option<PathBuf>,
+    /// Draw χ² around the best fit, with its contours at 1, 2 and 3 σ
+    #[arg(long, value_name = "FILE.png")]
+    picture: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FrameArg {
+    Overlap,
+    Periodic,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Sampling {
+    Continuous,
+    Grid(Upsample),
+}
+
+fn sampling(text: &str) -> Result<Sampling, String> {
+    match text {
+        "continuous" => Ok(Sampling::Continuous),
+        "auto" => Ok(Sampling::Grid(Upsample::Auto)),
+        number => match number.parse::<f64>() {
+            Ok(factor) if (1.0..=1e6).contains(&factor) => Ok(Sampling::Grid(Upsample::Fixed(factor))),
+            _ => Err("expected `auto`, a number from 1 to 1e6, or `continuous`".into()),
+        },
+    }
+}
+
+/// The table `[chi2]` of a configuration file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Chi2Config {
+    /// Leave out pixels that are NaN or infinite.
+    pub(crate) mask_nan: bool,
+    /// How the displacement is fitted.
+    pub(crate) fit: Chi2Params,
+    /// On a grid, if at all.
+    pub(crate) compatible: Option<Chi2ShiftParams>,
+}
+
+/// What is known of the noise of an image.
+#[derive(Debug, Clone)]
+pub(crate) enum Sigma {
+    Number(f64),
+    File(String),
+}
+
+impl Sigma {
+    fn parse(option: &str, text: &str) -> Result<Self, Usage> {
+        match text.parse::<f64>() {
+            Ok(sigma) if sigma > 0.0 && sigma.is_finite() => Ok(Sigma::Number(sigma)),
+            Ok(_) => Err(Usage(format!("{option} must be above 0 and finite, got {text}"))),
+            Err(_) => Ok(Sigma::File(text.into())),
+        }
+    }
+}
+
+/// The files that are read and written.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    pub(crate) reference: String,
+    pub(crate) moving: String,
+    pub(crate) err: Option<Sigma>,
+    pub(crate) reference_err: Option<Sigma>,
+    pub(crate) reference_mask: Option<String>,
+    pub(crate) moving_mask: Option<String>,
+    pub(crate) map: Option<PathBuf>,
+    pub(crate) picture: Option<PathBuf>,
+}
+
+impl Chi2Args {
+    /// The parameters of `config`, but for those given here.
+    pub(crate) fn applied_to(&self, mut config: Chi2Config) -> Result<Chi2Config> {
+        config.mask_nan |= self.mask_nan;
+        match self.upsample {
+            Some(Sampling::Continuous) => config.compatible = None,
+            Some(Sampling::Grid(upsample)) => {
+                config.compatible =
+                    Some(Chi2ShiftParams { upsample, ..config.compatible.unwrap_or_default() });
+            }
+            None => {}
+        }
+        let fit = &mut config.fit;
+        match self.frame {
+            Some(FrameArg::Overlap) => fit.frame = Frame::Overlap,
+            Some(FrameArg::Periodic) => fit.frame = Frame::Periodic,
+            // A grid is for nothing else.
+            None if config.compatible.is_some() => fit.frame = Frame::Periodic,
+            None => {}
+        }
+        fit.gain |= self.gain;
+        fit.offset = (fit.offset || self.zeromean) && !self.no_offset;
+        fit.n_sigma = self.nsigma.unwrap_or(fit.n_sigma);
+        if self.joint {
+            fit.region = Region::Joint;
+        }
+        fit.profile |= self.profile;
+        fit.correlated_noise |= self.correlated_noise;
+        fit.max_shift = self.max_shift.or(fit.max_shift);
+        fit.validate().map_err(|e| {
+            Usage(e.to_string().replacen("n_sigma ", "--nsigma ", 1).replacen(
+                "max_shift ",
+                "--max-shift ",
+                1,
+            ))
+        })?;
+        if let Some(grid) = &mut config.compatible {
+            grid.zeromean = (grid.zeromean || self.zeromean) && !self.no_offset;
+            self.check_grid(&config)?;
+        }
+        Ok(config)
+    }
+
+    /// A grid excludes what the original does not know.
+    fn check_grid(&self, config: &Chi2Config) -> Result<(), Usage> {
+        let fit = &config.fit;
+        let unknown = [
+            (fit.frame == Frame::Overlap, "--frame overlap"),
+            (self.reference_err.is_some(), "--reference-err"),
+            (self.reference_mask.is_some(), "--reference-mask"),
+            (self.moving_mask.is_some(), "--moving-mask"),
+            (config.mask_nan, "--mask-nan"),
+            (fit.gain, "--gain"),
+            (fit.n_sigma != 1.0, "--nsigma"),
+            (fit.profile, "--profile"),
+            (fit.correlated_noise, "--correlated-noise"),
+            (fit.max_shift.is_some(), "--max-shift"),
+        ];
+        match unknown.into_iter().find(|(given, _)| *given) {
+            Some((_, name)) => Err(Usage(format!("{name} does not go together with --upsample"))),
+            None => Ok(()),
+        }
+    }
+
+    /// What is read and written; that it can be written is known before the work begins.
+    pub(crate) fn files(&self) -> Result<Files> {
+        for (option, path) in [("--map", &self.map), ("--picture", &self.picture)] {
+            let folder = path.as_deref().and_then(|p| p.parent()).filter(|f| !f.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|f| !f.is_dir()) {
+                bail!("{option}: there is no folder {}", folder.display());
+            }
+        }
+        if let Some(map) = &self.map
+            && map.extension().is_none_or(|e| !e.eq_ignore_ascii_case("npy"))
+        {
+            return Err(Usage(format!("--map must be a .npy file, got {}", map.display())).into());
+        }
+        let sigma = |option: &str, text: &Option<String>| {
+            text.as_deref().map(|text| Sigma::parse(option, text)).transpose()
+        };
+        Ok(Files {
+            reference: self.reference.clone().unwrap_or_default(),
+            moving: self.moving.clone().unwrap_or_default(),
+            err: sigma("--err", &self.err)?,
+            reference_err: sigma("--reference-err", &self.reference_err)?,
+            reference_mask: self.reference_mask.clone(),
+            moving_mask: self.moving_mask.clone(),
+            map: self.map.clone(),
+            picture: self.picture.clone(),
+        })
+    }
+}
