@@ -84,7 +84,8 @@ pub fn chi2_map<F: Real>(
 /// likewise, gain and offset at their best at each: what a picture of the minimum shows.
 ///
 /// In frames that do not wrap it is taken over the pixels that overlap at the centre, so `reach` must not be
-/// above half a pixel there.
+/// above half a pixel there. If the reference's noise is given, too, its interpolation draws the least value
+/// away from the shift that [`chi2_shift`](crate::chi2_shift) finds, which it does not draw.
 ///
 /// # Errors
 /// As [`chi2_shift`](crate::chi2_shift); [`Error::Parameter`] for a centre or reach that cannot be, or n below
