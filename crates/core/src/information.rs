@@ -71,6 +71,25 @@ pub fn invert_symmetric(m: [[f64; 2]; 2]) -> Option<[[f64; 2]; 2]> {
     })
 }
 
+/// [`invert_symmetric`] of the axes that are free; 0 for the others.
+pub fn invert_free(m: [[f64; 2]; 2], free: [bool; 2]) -> Option<[[f64; 2]; 2]> {
+    let single = |v: f64| (v > 0.0 && v.is_finite()).then(|| 1.0 / v);
+    match free {
+        [true, true] => invert_symmetric(m),
+        [true, false] => Some([[single(m[0][0])?, 0.0], [0.0, 0.0]]),
+        [false, true] => Some([[0.0, 0.0], [0.0, single(m[1][1])?]]),
+        [false, false] => None,
+    }
+}
+
+/// `A M A`: the covariance of a displacement whose inverse curvature is A and the covariance of whose gradient is M.
+pub fn sandwich(a: [[f64; 2]; 2], m: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
+    let times = |a: [[f64; 2]; 2], b: [[f64; 2]; 2]| -> [[f64; 2]; 2] {
+        std::array::from_fn(|i| std::array::from_fn(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]))
+    };
+    times(times(a, m), a)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

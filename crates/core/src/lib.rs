@@ -27,11 +27,10 @@ pub use downsample::downsample;
 pub use error::{Error, Result, check_finite, check_not_empty, check_shape};
 pub use filter::{Border, fill_missing, gaussian_filter, gaussian_kernel, high_pass};
 pub use frames::FrameSource;
-pub use information::{cramer_rao_bound, fisher_information, invert_symmetric};
+pub use information::{cramer_rao_bound, fisher_information, invert_free, invert_symmetric, sandwich};
 pub use interpolation::{fourier_shift, fourier_shift_complex};
 pub use overlap::{
-    Nuisance, OverlapFit, OverlapProblem, OverlapResiduals, OverlapScatter, OverlapScratch, invert_free,
-    trusted_places,
+    Nuisance, OverlapFit, OverlapProblem, OverlapResiduals, OverlapScatter, OverlapScratch, trusted_places,
 };
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use progress::{NoProgress, Progress};

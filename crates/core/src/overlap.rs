@@ -4,7 +4,7 @@ use multiversion::multiversion;
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::check_shape;
-use crate::information::invert_symmetric;
+use crate::information::invert_free;
 use crate::spline::{ShiftedRow, SplineImage, overlap_range};
 use crate::{Error, Real, Result};
 
@@ -660,17 +660,6 @@ impl Profile {
             curvature,
             newton,
         })
-    }
-}
-
-/// [`invert_symmetric`] of the axes that are free; 0 for the others.
-pub fn invert_free(m: [[f64; 2]; 2], free: [bool; 2]) -> Option<[[f64; 2]; 2]> {
-    let single = |v: f64| (v > 0.0 && v.is_finite()).then(|| 1.0 / v);
-    match free {
-        [true, true] => invert_symmetric(m),
-        [true, false] => Some([[single(m[0][0])?, 0.0], [0.0, 0.0]]),
-        [false, true] => Some([[0.0, 0.0], [0.0, single(m[1][1])?]]),
-        [false, false] => None,
     }
 }
 

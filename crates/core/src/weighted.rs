@@ -30,7 +30,7 @@ impl<F: Real> WeightedImage<F> {
     }
 
     /// Blocks of 2×2 of these with their weighted means for values; an odd last row or column is left out.
-    pub fn halved(&self) -> Self {
+    fn halved(&self) -> Self {
         let (h, w) = self.weight.dim();
         let blocks = |from: &Array2<F>| {
             let mut out = Array2::zeros((h / 2, w / 2));
@@ -49,9 +49,29 @@ impl<F: Real> WeightedImage<F> {
         WeightedImage { weight, sum, square }
     }
 
+    /// Two images as blocks of their pixels, as large as both are smooth, for a search to be quick; and the side
+    /// of the blocks, a power of 2 not above `largest` px. Neither has less than `fewest` blocks a side.
+    pub fn smooth_blocks(pixels: [Self; 2], fewest: usize, largest: f64) -> ([Self; 2], usize) {
+        /// Part of the images' content that blocks must keep.
+        const SMOOTH: f64 = 1.0 / 3.0;
+        let mut blocks: Option<[Self; 2]> = None;
+        let mut side = 1;
+        loop {
+            let halved = blocks.as_ref().unwrap_or(&pixels).each_ref().map(Self::halved);
+            let enough = halved.iter().all(|part| part.shape().0.min(part.shape().1) >= fewest);
+            if !enough
+                || 2.0 * side as f64 > largest
+                || (0..2).any(|i| halved[i].smoothness(&pixels[i]) < SMOOTH)
+            {
+                return (blocks.unwrap_or(pixels), side);
+            }
+            (blocks, side) = (Some(halved), 2 * side);
+        }
+    }
+
     /// How much of the content of `pixels` is in the means of these blocks of it: 1 if it is smooth, about 0 if
     /// it is white noise.
-    pub fn smoothness(&self, pixels: &Self) -> f64 {
+    fn smoothness(&self, pixels: &Self) -> f64 {
         let total = |array: &Array2<F>| array.iter().map(|v| v.f64()).sum::<f64>();
         let used = |part: &Self| part.weight.iter().filter(|w| **w > F::zero()).count() as f64;
         let mean_square = |part: &Self| total(&part.square) / total(&part.weight).max(f64::MIN_POSITIVE);

@@ -2,8 +2,9 @@
 
 use ndarray::{Array2, ArrayView2, Zip};
 use nonius_core::{
-    Error, Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineDegree, SplineImage,
-    WeightedImage, WeightedSums, check_not_empty, check_shape, fill_missing, taylor_peak, trusted_places,
+    Error, Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, RunnerUp, SplineDegree,
+    SplineImage, Status, WeightedImage, WeightedSums, check_not_empty, check_shape, fill_missing,
+    taylor_peak, trusted_places,
 };
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,6 @@ use crate::masked_lags::{Neighbourhood, Peak};
 use crate::params::Refinement;
 use crate::result::Registration;
 use crate::templates::Templates;
-use nonius_core::{RunnerUp, Status};
 
 /// Parameters of [`register_masked`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -200,10 +200,7 @@ fn weighted<F: Real, G: Real>(part: &MaskedImage<G>) -> WeightedImage<F> {
     WeightedImage::new(part.image.mapv(|v| F::of(v.f64())), mask)
 }
 
-/// Blocks are searched instead of pixels while they keep this much of both images.
-const SMOOTH: f64 = 1.0 / 3.0;
-
-/// And while the frames have at least this many a side.
+/// Blocks a side from which blocks are searched instead of pixels.
 const COARSEST: usize = 64;
 
 /// The correlation of the images, or of blocks of their pixels if both are smooth, in single precision, and
@@ -213,17 +210,8 @@ fn search<F: Real>(
     other: &MaskedImage<F>,
 ) -> Result<(MaskedCorrelation<f32>, usize)> {
     let pixels = [weighted::<f32, F>(fixed), weighted(other)];
-    let mut blocks: Option<[WeightedImage<f32>; 2]> = None;
-    let mut side = 1;
-    loop {
-        let halved = blocks.as_ref().unwrap_or(&pixels).each_ref().map(WeightedImage::halved);
-        let enough = halved.iter().all(|part| part.shape().0.min(part.shape().1) >= COARSEST);
-        if !(enough && (0..2).all(|i| halved[i].smoothness(&pixels[i]) >= SMOOTH)) {
-            let [fixed, other] = blocks.as_ref().unwrap_or(&pixels);
-            return Ok((correlate(fixed, other)?, side));
-        }
-        (blocks, side) = (Some(halved), 2 * side);
-    }
+    let ([fixed, other], side) = WeightedImage::smooth_blocks(pixels, COARSEST, f64::INFINITY);
+    Ok((correlate(&fixed, &other)?, side))
 }
 
 /// Correlation coefficients for every overlap, however small.

@@ -2,11 +2,10 @@
 
 use multiversion::multiversion;
 use ndarray::Array2;
-use nonius_core::{Real, taylor_peak};
+use nonius_core::{Real, Status, taylor_peak};
 
 use crate::masked::{MaskedImage, likelihood};
 use crate::result::Registration;
-use nonius_core::Status;
 
 /// A local maximum of the correlation coefficient over whole-pixel displacements.
 #[derive(Debug, Clone)]

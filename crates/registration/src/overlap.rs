@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
-    Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, invert_free,
+    Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, RunnerUp, SplineImage, Status,
+    invert_free, sandwich,
 };
 
 use crate::lags::{LagScratch, LagSearch};
@@ -10,7 +11,6 @@ use crate::moments::{Moments, normalise};
 use crate::params::{Refinement, RegistrationParams};
 use crate::result::Registration;
 use crate::templates::Templates;
-use nonius_core::{RunnerUp, Status};
 
 /// Set-up shared by all pairs of one shape.
 #[derive(Debug)]
@@ -376,14 +376,6 @@ pub(crate) fn covariance<F: Real>(
     let spread = (2.0 / (axes().count() as f64 * scatter.effective_blocks).max(1.0)).sqrt();
     let correlated = total > 0.0 && (excess - 1.0).abs() > 4.0 * spread;
     FitCovariance { matrix: sandwich(inverse, if correlated { scatter.gradient } else { white }), noise }
-}
-
-/// `A M A`.
-pub(crate) fn sandwich(a: [[f64; 2]; 2], m: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
-    let times = |a: [[f64; 2]; 2], b: [[f64; 2]; 2]| -> [[f64; 2]; 2] {
-        std::array::from_fn(|i| std::array::from_fn(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]))
-    };
-    times(times(a, m), a)
 }
 
 /// Twice the logarithm of the likelihood ratio between this displacement and none that fits.

@@ -3,8 +3,8 @@
 use multiversion::multiversion;
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
-    Real, RealFft2, RealFft2Scratch, Result, TrigonometricPolynomial, fast_length, paraboloid_peak,
-    wrapped_lag,
+    Real, RealFft2, RealFft2Scratch, Result, RunnerUp, Status, TrigonometricPolynomial, fast_length,
+    paraboloid_peak, wrapped_lag,
 };
 use num_complex::Complex;
 
@@ -13,7 +13,6 @@ use crate::params::{Method, Refinement, RegistrationParams, Weighting};
 use crate::result::Registration;
 use crate::spectral::{CrossSpectrum, Rings};
 use crate::upsampled;
-use nonius_core::{RunnerUp, Status};
 
 /// Set-up shared by all pairs of one shape.
 #[derive(Debug)]

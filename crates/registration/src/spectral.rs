@@ -5,10 +5,8 @@
 //! frequency give the scene's spectrum, both noise levels, the coherence, and from them the weights that
 //! make best use of the images and the covariance of the displacement that was found.
 
-use nonius_core::{Real, RealFft2, frequency, invert_free};
+use nonius_core::{Real, RealFft2, frequency, invert_free, sandwich};
 use num_complex::Complex;
-
-use crate::overlap::sandwich;
 
 /// Rings of equal spatial frequency, one period per (longer) frame side wide.
 #[derive(Debug, Clone)]
