@@ -6,10 +6,7 @@ use nonius_core::{Result, WeightedImage, WeightedSums};
 use crate::image::Prepared;
 use crate::params::Chi2Params;
 
-/// Blocks of pixels are searched instead of pixels while they keep this much of both images.
-const SMOOTH: f64 = 1.0 / 3.0;
-
-/// And while the frames have at least this many a side.
+/// Blocks a side from which blocks are searched instead of pixels.
 const COARSEST: usize = 48;
 
 /// Minima that are refined, at most.
@@ -35,22 +32,9 @@ pub(crate) fn coarse_minima(
         weighted(reference, mean[0], valid),
         weighted(moving, shift_by, moving.weights().mapv(|w| w / heaviest)),
     ];
-    let mut blocks: Option<[WeightedImage<f32>; 2]> = None;
-    let mut side = 1;
     let reach = params.max_shift.unwrap_or(f64::INFINITY);
-    loop {
-        let halved = blocks.as_ref().unwrap_or(&pixels).each_ref().map(WeightedImage::halved);
-        let enough = halved.iter().all(|part| part.shape().0.min(part.shape().1) >= COARSEST);
-        if !(enough
-            && reach >= 8.0 * side as f64
-            && (0..2).all(|i| halved[i].smoothness(&pixels[i]) >= SMOOTH))
-        {
-            break;
-        }
-        (blocks, side) = (Some(halved), 2 * side);
-    }
-    let [fixed, other] = blocks.as_ref().unwrap_or(&pixels);
-    let sums = WeightedSums::of(fixed, other)?;
+    let ([fixed, other], side) = WeightedImage::smooth_blocks(pixels, COARSEST, reach / 4.0);
+    let sums = WeightedSums::of(&fixed, &other)?;
     let explained = explained(&sums, params);
     Ok(stand_out(&explained, fixed.shape(), side as f64, reach))
 }

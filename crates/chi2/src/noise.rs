@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 use nonius_core::{OverlapResiduals, RealFft2, Result, fast_length, frequency};
+use num_complex::Complex;
 
 /// Lag-1 autocorrelation of residuals of unit weight above which noise counts as correlated, if it is also
 /// four standard errors.
@@ -48,32 +49,43 @@ pub(crate) fn gradient_covariance(of: &OverlapResiduals) -> Result<[[f64; 2]; 2]
     let e = transform(&of.residual)?;
     let t = [transform(&of.slopes[0])?, transform(&of.slopes[1])?];
     let used = of.residual.iter().filter(|v| **v != 0.0).count().max(1) as f64;
-    let (hp, wp) = fft.shape();
+    Ok(ring_covariance(&fft, h.max(w), &e, [&t[0], &t[1]], used))
+}
+
+/// The same from the spectra of e and t, of a frame with a longer side of `side` px, n of whose pixels count.
+pub(crate) fn ring_covariance(
+    fft: &RealFft2<f64>,
+    side: usize,
+    e: &[Complex<f64>],
+    t: [&[Complex<f64>]; 2],
+    n: f64,
+) -> [[f64; 2]; 2] {
+    let (h, w) = fft.shape();
     // Rings two periods of the frame wide: enough members in the lowest, too.
-    let rings = 0.5 * h.max(w) as f64;
+    let rings = 0.5 * side as f64;
     let ring = |kx: usize, ky: usize| {
-        let (y, x) = (frequency(ky, hp) as f64 / hp as f64, kx as f64 / wp as f64);
+        let (y, x) = (frequency(ky, h) as f64 / h as f64, kx as f64 / w as f64);
         (y.hypot(x) * rings) as usize
     };
     let mut power = vec![[0.0; 2]; rings as usize + 2];
     for kx in 0..fft.n_kx() {
-        for ky in usize::from(kx == 0)..hp {
+        for ky in usize::from(kx == 0)..h {
             let sums = &mut power[ring(kx, ky)];
-            sums[0] += fft.multiplicity(kx) * e[kx * hp + ky].norm_sqr();
+            sums[0] += fft.multiplicity(kx) * e[kx * h + ky].norm_sqr();
             sums[1] += fft.multiplicity(kx);
         }
     }
     let mut out = [[0.0; 2]; 2];
     for kx in 0..fft.n_kx() {
-        for ky in 0..hp {
+        for ky in 0..h {
             let [sum, members] = power[ring(kx, ky)];
-            let part = fft.multiplicity(kx) * sum / (members.max(1.0) * used * (hp * wp) as f64);
-            let (a, b) = (t[0][kx * hp + ky], t[1][kx * hp + ky]);
+            let part = fft.multiplicity(kx) * sum / (members.max(1.0) * n * (h * w) as f64);
+            let (a, b) = (t[0][kx * h + ky], t[1][kx * h + ky]);
             out[0][0] += part * a.norm_sqr();
             out[0][1] += part * (a * b.conj()).re;
             out[1][1] += part * b.norm_sqr();
         }
     }
     out[1][0] = out[0][1];
-    Ok(out)
+    out
 }

@@ -2,15 +2,15 @@
 
 use ndarray::Array2;
 use nonius_core::{
-    Border, OverlapFit, OverlapProblem, OverlapScratch, Result, RunnerUp, SplineImage, Status, fill_missing,
-    gaussian_filter, invert_free, slopes, trusted_places,
+    Border, OverlapFit, OverlapProblem, OverlapScratch, Result, SplineImage, fill_missing, gaussian_filter,
+    invert_free, sandwich, slopes, trusted_places,
 };
 
 use crate::coarse::coarse_minima;
 use crate::image::Prepared;
 use crate::noise::{gradient_covariance, is_correlated};
 use crate::params::Chi2Params;
-use crate::shift::{Chi2Shift, level, profile_limits};
+use crate::shift::{Chi2Shift, judged, level, profile_limits};
 
 /// Smoothing of the moving image's slopes, px, where both images are noisy.
 const SMOOTHING: f64 = 1.0;
@@ -117,25 +117,14 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     };
     let covariance = sandwich(inverse, gradient);
     let level = level(params, scale)?;
-    let straight = [0, 1].map(|a| [(level / scale * covariance[a][a]).sqrt(); 2]);
     let errors = if params.profile {
-        let unscaled = inverse;
-        profile_limits(best.shift, unscaled, level, |at| problem.chi2(at, best.shift, &mut scratch))
+        profile_limits(best.shift, inverse, level, |at| problem.chi2(at, best.shift, &mut scratch))
     } else {
-        straight
+        [0, 1].map(|a| [(level / scale * covariance[a][a]).sqrt(); 2])
     };
     let rise = |fit: &OverlapFit| (per_pixel(fit) - per_pixel(best)) * best.count as f64 / scale;
-    let competing: Vec<RunnerUp> = found[1..]
-        .iter()
-        .map(|(fit, _)| RunnerUp { shift: fit.shift, delta_chi2: rise(fit) })
-        .filter(|other| other.delta_chi2 < params.competing)
-        .collect();
-    let at_limit = params.max_shift.is_some_and(|limit| best.shift.iter().any(|d| d.abs() > limit - 0.5));
-    let status = match () {
-        _ if at_limit => Status::AtSearchLimit,
-        _ if !competing.is_empty() || !best.converged => Status::Ambiguous,
-        _ => Status::Converged,
-    };
+    let others = found[1..].iter().map(|(fit, _)| (fit.shift, rise(fit)));
+    let (status, competing) = judged(best.shift, best.converged, others, params);
     Ok(Chi2Shift {
         shift: best.shift,
         covariance,
@@ -167,12 +156,4 @@ fn weights(reference: &Prepared, moving: &Prepared, shift: [f64; 2]) -> Array2<f
 
 fn per_pixel(fit: &OverlapFit) -> f64 {
     fit.chi2 / fit.count as f64
-}
-
-/// `A M A`.
-pub(crate) fn sandwich(a: [[f64; 2]; 2], m: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
-    let times = |a: [[f64; 2]; 2], b: [[f64; 2]; 2]| -> [[f64; 2]; 2] {
-        std::array::from_fn(|i| std::array::from_fn(|j| a[i][0] * b[0][j] + a[i][1] * b[1][j]))
-    };
-    times(times(a, m), a)
 }

@@ -2,16 +2,15 @@
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
-    Derivatives, Error, OverlapResiduals, RealFft2, Result, RunnerUp, Status, TrigonometricPolynomial,
-    check_shape, fourier_shift, frequency, invert_free, wrapped_lag,
+    Derivatives, Error, OverlapResiduals, RealFft2, Result, TrigonometricPolynomial, check_shape,
+    fourier_shift, frequency, invert_free, sandwich, wrapped_lag,
 };
 use num_complex::Complex;
 
 use crate::image::Prepared;
-use crate::noise::{correlation_is_visible, gradient_covariance, is_correlated};
-use crate::overlap::sandwich;
+use crate::noise::{correlation_is_visible, gradient_covariance, is_correlated, ring_covariance};
 use crate::params::Chi2Params;
-use crate::shift::{Chi2Shift, level, profile_limits};
+use crate::shift::{Chi2Shift, judged, level, profile_limits};
 
 /// Minima that are refined, at most.
 const CANDIDATES: usize = 4;
@@ -28,23 +27,21 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     }
     let chi2 = PeriodicChi2::new(reference, moving, params)?;
     let minima = chi2.coarse_minima(params)?;
-    let mut found: Vec<(Minimum, bool)> = Vec::new();
+    let mut found: Vec<Minimum> = Vec::new();
     for (value, start) in minima {
         // Below the pixel a minimum may explain more of the image than at it, but not half as much again.
         let explained = |chi2_there: f64| chi2.unexplained() - chi2_there;
-        let hopeless = |(best, _): &(Minimum, bool)| {
-            1.5 * explained(value) < explained(best.at.value) - params.competing
-        };
+        let hopeless = |best: &Minimum| 1.5 * explained(value) < explained(best.at.value) - params.competing;
         if found.iter().any(hopeless) {
             continue;
         }
         let Some(minimum) = chi2.minimum(start) else { continue };
-        if found.iter().all(|(m, _)| (0..2).any(|a| (m.shift[a] - minimum.shift[a]).abs() > 0.5)) {
-            found.push((minimum, minimum.converged));
+        if found.iter().all(|m| (0..2).any(|a| (m.shift[a] - minimum.shift[a]).abs() > 0.5)) {
+            found.push(minimum);
         }
     }
-    found.sort_by(|(a, _), (b, _)| a.at.value.total_cmp(&b.at.value));
-    let Some(&(best, converged)) = found.first() else { return Ok(Chi2Shift::undetermined()) };
+    found.sort_by(|a, b| a.at.value.total_cmp(&b.at.value));
+    let Some(&best) = found.first() else { return Ok(Chi2Shift::undetermined()) };
     let (gain, offset) = chi2.nuisance(best.shift);
     let scale = if moving.known { 1.0 } else { best.at.value / degrees_of_freedom };
     let (h, w) = reference.pixels.dim();
@@ -63,17 +60,8 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     } else {
         [0, 1].map(|a| [(level / scale * covariance[a][a]).sqrt(); 2])
     };
-    let competing: Vec<RunnerUp> = found[1..]
-        .iter()
-        .map(|(m, _)| RunnerUp { shift: m.shift, delta_chi2: (m.at.value - best.at.value) / scale })
-        .filter(|other| other.delta_chi2 < params.competing)
-        .collect();
-    let at_limit = params.max_shift.is_some_and(|limit| best.shift.iter().any(|d| d.abs() > limit - 0.5));
-    let status = match () {
-        _ if at_limit => Status::AtSearchLimit,
-        _ if !competing.is_empty() || !converged => Status::Ambiguous,
-        _ => Status::Converged,
-    };
+    let others = found[1..].iter().map(|m| (m.shift, (m.at.value - best.at.value) / scale));
+    let (status, competing) = judged(best.shift, best.converged, others, params);
     Ok(Chi2Shift {
         shift: best.shift,
         covariance,
@@ -359,54 +347,38 @@ impl PeriodicChi2 {
         let (h, w) = self.fft.shape();
         let n = (h * w) as f64;
         let weight = self.weights[[0, 0]];
-        let omega = |k: usize, n: usize| std::f64::consts::TAU * frequency(k, n) as f64 / n as f64;
         let turns = |n: usize, d: f64| -> Vec<Complex<f64>> {
             (0..n).map(|k| Complex::cis(-omega(k, n) * d)).collect()
         };
         let (turn_y, turn_x) = (turns(h, shift[0]), turns(w, shift[1]));
         let (cos_y, cos_x): (Vec<f64>, Vec<f64>) =
             ((0..h).map(|k| omega(k, h).cos()).collect(), (0..w).map(|k| omega(k, w).cos()).collect());
-        let rings = 0.5 * h.max(w) as f64;
-        let mut power = vec![[0.0; 2]; rings as usize + 2];
-        // Σ e², and Σ e e' for neighbours e' along y and x, all by Parseval's theorem; per ring Σ|E|², their
-        // number, and what weighs slopes.
+        // Σ e², and Σ e e' for neighbours e' along y and x, all by Parseval's theorem.
         let mut sums = [0.0; 3];
-        let mut slopes = vec![[0.0; 3]; power.len()];
+        let residual =
+            |kx: usize, ky: usize| g[kx * h + ky] - f[kx * h + ky] * turn_y[ky] * turn_x[kx] * gain;
         for kx in 0..self.fft.n_kx() {
-            let multiplicity = self.fft.multiplicity(kx);
-            let x = kx as f64 / w as f64;
             for ky in usize::from(kx == 0)..h {
-                let at = kx * h + ky;
-                let e = (g[at] - f[at] * turn_y[ky] * turn_x[kx] * gain).norm_sqr() * multiplicity;
+                let e = residual(kx, ky).norm_sqr() * self.fft.multiplicity(kx);
                 sums[0] += e;
                 sums[1] += e * cos_y[ky];
                 sums[2] += e * cos_x[kx];
-                if !asked {
-                    continue;
-                }
-                let y = frequency(ky, h) as f64 / h as f64;
-                let ring = (y.hypot(x) * rings) as usize;
-                power[ring][0] += e;
-                power[ring][1] += multiplicity;
-                let part = multiplicity * f[at].norm_sqr();
-                let (wy, wx) = (omega(ky, h), omega(kx, w));
-                let mixed = if 2 * ky == h || 2 * kx == w { 0.0 } else { wy * wx };
-                for (sum, ww) in slopes[ring].iter_mut().zip([wy * wy, mixed, wx * wx]) {
-                    *sum += ww * part;
-                }
             }
         }
         let correlated = correlation_is_visible(&[sums[1] / sums[0], sums[2] / sums[0]], n);
         if !asked {
             return Ok((correlated, None));
         }
-        let mut gradient = [0.0; 3];
-        for ([e, members], slopes) in power.iter().zip(&slopes) {
-            let noise = e / members.max(1.0) / n;
-            gradient.iter_mut().zip(slopes).for_each(|(sum, s)| *sum += noise * s / n);
-        }
-        let [yy, yx, xx] = gradient.map(|v| (weight * gain).powi(2) * v);
-        Ok((correlated, Some([[yy, yx], [yx, xx]])))
+        let root = weight.sqrt();
+        let spectrum = |value: &dyn Fn(usize, usize) -> Complex<f64>| -> Vec<Complex<f64>> {
+            (0..self.fft.n_kx()).flat_map(|kx| (0..h).map(move |ky| value(kx, ky))).collect()
+        };
+        // The phase of the slopes is of no account, only that both have the same.
+        let slope = |omega: f64, at: usize| f[at] * (omega * gain * root);
+        let e = spectrum(&|kx, ky| residual(kx, ky) * root);
+        let along_y = spectrum(&|kx, ky| slope(slope_frequency(ky, h), kx * h + ky));
+        let along_x = spectrum(&|kx, ky| slope(slope_frequency(kx, w), kx * h + ky));
+        Ok((correlated, Some(ring_covariance(&self.fft, h.max(w), &e, [&along_y, &along_x], n))))
     }
 
     /// Gain and offset at a displacement.
@@ -478,6 +450,16 @@ fn weighted_square(
     Ok((doubled, spectrum))
 }
 
+/// Angular frequency, px⁻¹.
+fn omega(k: usize, n: usize) -> f64 {
+    std::f64::consts::TAU * frequency(k, n) as f64 / n as f64
+}
+
+/// The same for a derivative, which has no Nyquist term.
+fn slope_frequency(k: usize, n: usize) -> f64 {
+    if 2 * k == n { 0.0 } else { omega(k, n) }
+}
+
 /// Residuals and slopes of the model, both times the root of the weight.
 fn residuals(
     reference: &Prepared,
@@ -498,10 +480,7 @@ fn residuals(
         for kx in 0..fft.n_kx() {
             for ky in 0..h {
                 let (k, n) = if axis == 0 { (ky, h) } else { (kx, w) };
-                let omega = std::f64::consts::TAU * frequency(k, n) as f64 / n as f64;
-                // The derivative has no Nyquist term.
-                let omega = if 2 * k == n { 0.0 } else { omega };
-                product[kx * h + ky] *= Complex::new(0.0, gain * omega / (h * w) as f64);
+                product[kx * h + ky] *= Complex::new(0.0, gain * slope_frequency(k, n) / (h * w) as f64);
             }
         }
         let mut out = Array2::zeros((h, w));

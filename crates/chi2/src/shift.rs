@@ -116,6 +116,27 @@ pub fn chi2_shift<F: Real>(
     }
 }
 
+/// How far the minimum at `shift` can be believed, given the others with how much higher they are, and those
+/// of them that compete.
+pub(crate) fn judged(
+    shift: [f64; 2],
+    converged: bool,
+    others: impl Iterator<Item = ([f64; 2], f64)>,
+    params: &Chi2Params,
+) -> (Status, Vec<RunnerUp>) {
+    let competing: Vec<RunnerUp> = others
+        .map(|(shift, delta_chi2)| RunnerUp { shift, delta_chi2 })
+        .filter(|other| other.delta_chi2 < params.competing)
+        .collect();
+    let at_limit = params.max_shift.is_some_and(|limit| shift.iter().any(|d| d.abs() > limit - 0.5));
+    let status = match () {
+        _ if at_limit => Status::AtSearchLimit,
+        _ if !competing.is_empty() || !converged => Status::Ambiguous,
+        _ => Status::Converged,
+    };
+    (status, competing)
+}
+
 /// By how much χ² rises to the limits that were asked for, in units of the residuals' variance `scale`.
 pub(crate) fn level(params: &Chi2Params, scale: f64) -> Result<f64> {
     let n_parameters = match params.region {
