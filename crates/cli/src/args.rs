@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use nonius::core::Frame;
 
 use crate::{chi2, demo, info, register};
 
@@ -52,4 +53,20 @@ pub(crate) enum Command {
     Register(Box<register::RegisterArgs>),
     Chi2(Box<chi2::Chi2Args>),
     Demo(demo::DemoArgs),
+}
+
+/// Whether frames wrap, as an option says it.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum FrameArg {
+    Overlap,
+    Periodic,
+}
+
+impl From<FrameArg> for Frame {
+    fn from(frame: FrameArg) -> Self {
+        match frame {
+            FrameArg::Overlap => Frame::Overlap,
+            FrameArg::Periodic => Frame::Periodic,
+        }
+    }
 }

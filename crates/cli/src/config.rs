@@ -14,32 +14,19 @@ use crate::register::RegisterConfig;
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct File {
+pub(crate) struct Config {
     pub(crate) register: RegisterConfig,
     pub(crate) chi2: Chi2Config,
 }
 
-impl File {
+impl Config {
     /// The parameters in `file`; the defaults without one.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self> {
-        let Some(path) = file else { return Ok(File::default()) };
+        let Some(path) = file else { return Ok(Config::default()) };
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
         let wrong = |e: toml::de::Error| Usage(format!("{}: {}", path.display(), e.to_string().trim_end()));
         Ok(toml::from_str(&text).map_err(wrong)?)
-    }
-}
-
-/// The part of it that `nonius register` prints.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Config {
-    pub(crate) register: RegisterConfig,
-}
-
-impl Config {
-    /// What `--config` reads, on standard output.
-    pub(crate) fn print(&self) -> Result<()> {
-        print_table("register", &self.register)
     }
 }
 

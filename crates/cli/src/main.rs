@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     let session = Session::new(&cli.global)?;
-    let config = config::File::load(cli.global.config.as_deref())?;
+    let config = config::Config::load(cli.global.config.as_deref())?;
     session.in_pool(|| match cli.command {
         Command::Info(args) => info::run(&session, args),
         Command::Register(args) => register::run(&session, config.register, *args),

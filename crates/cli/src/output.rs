@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 
 /// Writes `text` to standard output. That nobody reads on (`nonius … | head`) is no failure.
@@ -24,6 +24,16 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     Ok(nonius::io::write_atomically(path, |file| writeln!(file, "{text}"))?)
+}
+
+/// Whether the folder of a file that `option` asks for is there, to be known before the work begins.
+pub(crate) fn check_folder(option: &str, path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            bail!("{option}: there is no folder {}", folder.display())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The error with its causes on standard error, in one line.

@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use anyhow::Result;
+use clap::Args;
 use nonius::chi2::compatible::{Chi2ShiftParams, Upsample};
 use nonius::chi2::{Chi2Params, Region};
 use nonius::core::Frame;
 use serde::{Deserialize, Serialize};
 
 use crate::Usage;
+use crate::args::FrameArg;
+use crate::output::check_folder;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,12 +98,6 @@ pub(crate) struct Chi2Args {
     picture: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FrameArg {
-    Overlap,
-    Periodic,
-}
-
 #[derive(Debug, Clone, Copy)]
 enum Sampling {
     Continuous,
@@ -175,8 +171,7 @@ impl Chi2Args {
         }
         let fit = &mut config.fit;
         match self.frame {
-            Some(FrameArg::Overlap) => fit.frame = Frame::Overlap,
-            Some(FrameArg::Periodic) => fit.frame = Frame::Periodic,
+            Some(frame) => fit.frame = frame.into(),
             // A grid is for nothing else.
             None if config.compatible.is_some() => fit.frame = Frame::Periodic,
             None => {}
@@ -228,10 +223,7 @@ impl Chi2Args {
     /// What is read and written; that it can be written is known before the work begins.
     pub(crate) fn files(&self) -> Result<Files> {
         for (option, path) in [("--map", &self.map), ("--picture", &self.picture)] {
-            let folder = path.as_deref().and_then(|p| p.parent()).filter(|f| !f.as_os_str().is_empty());
-            if let Some(folder) = folder.filter(|f| !f.is_dir()) {
-                bail!("{option}: there is no folder {}", folder.display());
-            }
+            path.as_deref().map_or(Ok(()), |path| check_folder(option, path))?;
         }
         if let Some(map) = &self.map
             && map.extension().is_none_or(|e| !e.eq_ignore_ascii_case("npy"))

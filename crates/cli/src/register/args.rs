@@ -11,6 +11,7 @@ use nonius::registration::{
 use serde::{Deserialize, Serialize};
 
 use crate::Usage;
+use crate::args::FrameArg;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -101,12 +102,6 @@ pub(crate) struct RegisterArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum FrameArg {
-    Overlap,
-    Periodic,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
 enum MethodArg {
     Cross,
     Phase,
@@ -193,10 +188,7 @@ impl RegisterArgs {
     pub(crate) fn applied_to(&self, mut config: RegisterConfig) -> Result<RegisterConfig> {
         let params = &mut config.registration;
         if let Some(frame) = self.frame {
-            params.frame = match frame {
-                FrameArg::Overlap => Frame::Overlap,
-                FrameArg::Periodic => Frame::Periodic,
-            };
+            params.frame = frame.into();
         }
         if let Some(method) = self.method {
             params.method = match method {

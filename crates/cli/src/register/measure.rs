@@ -14,6 +14,7 @@ use super::inputs::{Inputs, Item, read_mask};
 use super::outcome::{Outcome, Row, RowStatus, Turn};
 use super::{apply, picture};
 use crate::Usage;
+use crate::output::check_folder;
 use crate::session::Session;
 
 /// Registers the images of `files` and writes what `files` asks for.
@@ -22,7 +23,7 @@ pub(crate) fn measure(session: &Session, config: &RegisterConfig, files: &Files)
     let names = inputs.short_names();
     let reference = reference_index(&inputs, config)?;
     let planned = files.apply.as_ref().map(|folder| apply::plan(folder, &inputs)).transpose()?;
-    files.picture.as_deref().map_or(Ok(()), picture::check)?;
+    files.picture.as_deref().map_or(Ok(()), |path| check_folder("--picture", path))?;
 
     let masked = config.mask_nan || files.reference_mask.is_some() || files.moving_mask.is_some();
     let rows = if config.rotation {

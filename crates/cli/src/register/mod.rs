@@ -14,14 +14,14 @@ pub(crate) use args::{RegisterArgs, RegisterConfig};
 pub(crate) use measure::measure;
 pub(crate) use outcome::{Outcome, RowStatus};
 
-use crate::config::Config;
+use crate::config::print_table;
 use crate::output::{print, print_json, write_json};
 use crate::session::Session;
 
 pub(crate) fn run(session: &Session, config: RegisterConfig, args: RegisterArgs) -> Result<()> {
     let config = args.applied_to(config)?;
     if session.print_config {
-        return Config { register: config }.print();
+        return print_table("register", &config);
     }
     let outcome = measure(session, &config, &args.files(session.out.as_deref()))?;
     for warning in &outcome.warnings {

@@ -2,22 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use nonius::plot::{Picture, ShiftPoint, ShiftScatter, before_and_after};
 
 use super::inputs::Inputs;
 use super::outcome::{Row, RowStatus};
 use super::resample::brought_back;
-
-/// Whether the picture can be written, known before the work begins.
-pub(crate) fn check(path: &Path) -> Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            bail!("--picture: there is no folder {}", folder.display())
-        }
-        _ => Ok(()),
-    }
-}
 
 /// A picture and the file it was written to.
 #[derive(Debug, Clone)]
