@@ -1,13 +1,12 @@
 //! What users of image_registration know, without its faults.
 
 use ndarray::{Array2, ArrayD, ArrayView2};
-use nonius_core::{Error, Real, Result, fourier_shift, taylor_peak, wrapped_lag};
+use nonius_core::{Error, Real, Result, Status, fourier_shift, taylor_peak, wrapped_lag};
 use num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
 use crate::cross_nd::{CrossNd, correlation_map, first_largest, largest_lag, refined_lag};
 use crate::element::complex_of_real;
-use nonius_core::Status;
 
 /// The place of a correlation's peak. It comes without an error: see [`register`](crate::register) for that.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,14 +1,13 @@
 //! Registration of signals, images and volumes by one function.
 
 use ndarray::{Array2, ArrayView, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3};
-use nonius_core::{Error, Real, Result};
+use nonius_core::{Error, Real, Result, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::params::RegistrationParams;
 use crate::plan::register;
 use crate::result::Registration;
 use crate::volume;
-use nonius_core::Status;
 
 /// The displacement between two arrays of one to three axes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,12 @@
 //! Correlation of real or complex periodic arrays, on a grid.
 
 use ndarray::{ArrayView, Dimension};
-use nonius_core::{Error, Real, Result};
+use nonius_core::{Error, Real, Result, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::cross_nd::{CrossNd, largest_lag, refined_lag};
 use crate::element::{Element, complex};
 use crate::params::Method;
-use nonius_core::Status;
 
 /// What the arrays given to [`phase_cross_correlation`] are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,13 +1,12 @@
 //! Registration of pairs of one shape.
 
 use ndarray::ArrayView2;
-use nonius_core::{Real, Result, check_not_empty, check_shape};
+use nonius_core::{Frame, Real, Result, check_not_empty, check_shape};
 
 use crate::overlap::{Overlap, OverlapFrameScratch};
 use crate::params::RegistrationParams;
 use crate::periodic::{Periodic, PeriodicScratch};
 use crate::result::Registration;
-use nonius_core::Frame;
 
 /// All that can be made ready before the images are there: transforms, windows, tables.
 ///

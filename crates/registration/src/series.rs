@@ -2,14 +2,13 @@
 
 use nalgebra::{DMatrix, DVector};
 use ndarray::Array2;
-use nonius_core::{Error, FrameSource, Progress, Real, Result, invert_symmetric};
+use nonius_core::{Error, FrameSource, Progress, Real, Result, Status, invert_symmetric};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::params::RegistrationParams;
 use crate::plan::{RegistrationPlan, RegistrationScratch};
 use crate::result::Registration;
-use nonius_core::Status;
 
 /// Which pairs of a series are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,9 @@
 
 use nalgebra::{Matrix3, Vector3};
 use ndarray::{Array2, Array3, ArrayD, ArrayView2, ArrayView3, Ix3, s};
-use nonius_core::{Error, FftNd, Real, Result, check_finite, check_not_empty, check_shape, wrapped_lag};
+use nonius_core::{
+    Error, FftNd, Frame, Real, Result, Status, check_finite, check_not_empty, check_shape, wrapped_lag,
+};
 use num_complex::Complex;
 
 use crate::cross_nd::{CrossNd, omega, refined_lag};
@@ -11,8 +13,6 @@ use crate::moments::Moments;
 use crate::nd::NdRegistration;
 use crate::params::{Method, Refinement, RegistrationParams, Weighting};
 use crate::polynomial3::{Maximum3, Polynomial3, multiplicity, waves};
-use nonius_core::Frame;
-use nonius_core::Status;
 
 /// How many local maxima are refined and compared, at most.
 const CANDIDATES: usize = 4;
