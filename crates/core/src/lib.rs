@@ -3,6 +3,7 @@
 mod dft;
 mod displacement;
 mod downsample;
+mod dtype;
 mod error;
 mod filter;
 mod frames;
@@ -10,8 +11,10 @@ mod information;
 mod interpolation;
 mod overlap;
 mod peak;
+mod pixels;
 mod progress;
 mod scalar;
+mod scan;
 mod slopes;
 mod spline;
 mod statistics;
@@ -24,17 +27,23 @@ mod zoom;
 pub use dft::{upsampled_dft, zoom_positions};
 pub use displacement::{Frame, RunnerUp, Status};
 pub use downsample::downsample;
+pub use dtype::DType;
 pub use error::{Error, Result, check_finite, check_not_empty, check_shape};
 pub use filter::{Border, fill_missing, gaussian_filter, gaussian_kernel, high_pass};
-pub use frames::FrameSource;
+pub use frames::{FrameSource, ReadFrames, check_frames, check_room};
 pub use information::{cramer_rao_bound, fisher_information, invert_free, invert_symmetric, sandwich};
 pub use interpolation::{fourier_shift, fourier_shift_complex};
 pub use overlap::{
     Nuisance, OverlapFit, OverlapProblem, OverlapResiduals, OverlapScatter, OverlapScratch, trusted_places,
 };
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
+pub use pixels::{Pixel, PixelBuffer, Pixels, PixelsMut};
 pub use progress::{NoProgress, Progress};
 pub use scalar::{Real, Sample};
+pub use scan::{
+    Axis, Consumer, Missing, PassParams, Roi, Scan, ScanParams, Scope, Selection, Tile, pass,
+    pass_with_partial_results,
+};
 pub use slopes::{SLOPE_NOISE, slopes, slopes_into};
 pub use spline::{
     NoiseGain, ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift,

@@ -1,70 +1,7 @@
-//! Stored number types and their conversion to real numbers.
+//! Conversion of stored numbers to real ones.
 
 use half::f16;
-use nonius_core::{Real, Sample};
-use serde::{Serialize, Serializer};
-
-/// The type of the numbers in a file, after the conventions of its format are applied.
-///
-/// [`Display`](std::fmt::Display) and serde give NumPy's names: `uint16`, `float32`, `bool`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum DType {
-    Bool,
-    U8,
-    I8,
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-    F16,
-    F32,
-    F64,
-}
-
-impl DType {
-    /// Bytes of one number.
-    pub fn size(self) -> usize {
-        match self {
-            DType::Bool | DType::U8 | DType::I8 => 1,
-            DType::U16 | DType::I16 | DType::F16 => 2,
-            DType::U32 | DType::I32 | DType::F32 => 4,
-            DType::U64 | DType::I64 | DType::F64 => 8,
-        }
-    }
-
-    /// NumPy's name of the type.
-    pub fn name(self) -> &'static str {
-        match self {
-            DType::Bool => "bool",
-            DType::U8 => "uint8",
-            DType::I8 => "int8",
-            DType::U16 => "uint16",
-            DType::I16 => "int16",
-            DType::U32 => "uint32",
-            DType::I32 => "int32",
-            DType::U64 => "uint64",
-            DType::I64 => "int64",
-            DType::F16 => "float16",
-            DType::F32 => "float32",
-            DType::F64 => "float64",
-        }
-    }
-}
-
-impl std::fmt::Display for DType {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl Serialize for DType {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
+use nonius_core::{DType, Real, Sample};
 
 /// How the bytes of one number become a real number.
 #[derive(Debug, Clone, Copy, PartialEq)]

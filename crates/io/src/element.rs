@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::array::{Bytes, Checksum, RawArray, frames_of};
 use crate::color::{Channel, channel_names};
 use crate::deflated::Deflated;
-use crate::dtype::DType;
 use crate::fits::{self, Content, Hdu};
 use crate::header::Header;
 use crate::npz::{Member, Method};
@@ -19,6 +18,7 @@ use crate::source::Source;
 use crate::tiff_directory::{Directories, Page};
 use crate::tiff_page::TiffPages;
 use crate::{Error, Result, mrc, npy, npz};
+use nonius_core::DType;
 
 /// What a selector found, before the indices that are left are applied.
 #[derive(Debug)]

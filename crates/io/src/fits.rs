@@ -3,11 +3,12 @@
 //! Format: FITS standard 4.0 (Pence et al. 2018), with the unsigned-integer convention of its
 //! section 5.2.5 and the CONTINUE convention of 4.2.1.2.
 
-use crate::dtype::{DType, Encoding};
+use crate::dtype::Encoding;
 use crate::fits_card::{self, CARD};
 use crate::header::{Header, Value};
 use crate::source::Source;
 use crate::{Error, Result};
+use nonius_core::DType;
 
 /// Headers and data fill whole blocks of this many bytes.
 pub(crate) const BLOCK: u64 = 2880;

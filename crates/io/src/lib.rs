@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use ndarray::Array3;
-//! use nonius_core::FrameSource;
+//! use nonius_core::ReadFrames;
 //! use nonius_io::{Stack, read_image, write_npy};
 //!
 //! let folder = tempfile::tempdir()?;
@@ -65,10 +65,10 @@ mod write_png;
 mod write_tiff;
 
 pub use atomic::write_atomically;
-pub use dtype::DType;
 pub use element::{Element, FileInfo, describe};
 pub use error::{Error, Result};
 pub use header::{Card, Header, Value};
+pub use nonius_core::DType;
 pub use open::{Format, Image, ImageFile, open, read_array, read_image};
 pub use selector::{Index, Selector};
 pub use stack::Stack;

@@ -3,10 +3,11 @@
 //! Format: MRC2014 (Cheng et al., J. Struct. Biol. 192, 146, 2015, doi:10.1016/j.jsb.2015.04.002),
 //! with IMOD's flag for unsigned bytes.
 
-use crate::dtype::{DType, Encoding};
+use crate::dtype::Encoding;
 use crate::header::{Header, Value};
 use crate::source::Source;
 use crate::{Error, Result};
+use nonius_core::DType;
 
 /// Bytes of the fixed header.
 const HEADER: usize = 1024;

@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
-use crate::dtype::{DType, Encoding};
+use crate::dtype::Encoding;
 use crate::{Error, Result};
+use nonius_core::DType;
 
 pub(crate) const SIGNATURE: &[u8] = b"\x93NUMPY";
 /// Longest header read. A plain array needs some 100 bytes.

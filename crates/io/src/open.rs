@@ -9,13 +9,13 @@ use nonius_core::Real;
 use serde::{Serialize, Serializer};
 
 use crate::array::{RawArray, frames_of};
-use crate::dtype::DType;
 use crate::header::Header;
 use crate::png_image::PngImage;
 use crate::selector::{Index, Selector};
 use crate::source::Source;
 use crate::tiff_page::TiffPages;
 use crate::{Error, Result, element, npy, png_image, tiff_directory};
+use nonius_core::DType;
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use nonius_core::Real;
 
 use crate::color::Channel;
-use crate::dtype::{DType, Encoding};
+use crate::dtype::Encoding;
 use crate::header::Header;
 use crate::source::{Source, SourceReader};
 use crate::{Error, Result};
+use nonius_core::DType;
 
 pub(crate) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 

@@ -1,7 +1,8 @@
 //! Many frames, read one by one.
 
-use ndarray::{Array2, ArrayViewMut2};
-use nonius_core::{FrameSource, Real};
+use std::ops::Range;
+
+use nonius_core::{DType, FrameSource, PixelsMut, Real, check_frames, check_room};
 
 use crate::open::{ImageFile, open};
 use crate::selector::Selector;
@@ -15,7 +16,7 @@ use crate::{Error, Result};
 /// of several frames is scanned whole for each frame.
 ///
 /// ```no_run
-/// use nonius_core::FrameSource;
+/// use nonius_core::ReadFrames;
 /// let stack = nonius_io::Stack::open("tilt-series.mrc")?;
 /// for k in 0..stack.n_frames() {
 ///     let frame: ndarray::Array2<f32> = stack.frame(k)?;
@@ -131,7 +132,7 @@ fn frame_shape(file: &ImageFile) -> (usize, usize) {
     }
 }
 
-impl<F: Real> FrameSource<F> for Stack {
+impl FrameSource for Stack {
     fn n_frames(&self) -> usize {
         self.n
     }
@@ -140,20 +141,18 @@ impl<F: Real> FrameSource<F> for Stack {
         self.shape
     }
 
-    fn read_frame(&self, index: usize, mut out: ArrayViewMut2<'_, F>) -> nonius_core::Result<()> {
-        let fail = |reason: String| nonius_core::Error::Frame { index, reason };
-        if index >= self.n {
-            return Err(fail(format!("there are {} frames", self.n)));
+    fn dtype(&self) -> DType {
+        DType::F64
+    }
+
+    fn read(&self, frames: Range<usize>, out: PixelsMut<'_>) -> nonius_core::Result<()> {
+        check_frames(&frames, self.n)?;
+        let (h, w) = self.shape;
+        check_room(frames.start, &out, DType::F64, frames.len() * h * w)?;
+        let PixelsMut::F64(out) = out else { return Ok(()) };
+        for (index, out) in frames.zip(out.chunks_mut(h * w)) {
+            self.read(index, out).map_err(|e| nonius_core::Error::Frame { index, reason: e.to_string() })?;
         }
-        nonius_core::check_shape("frame buffer", &[self.shape.0, self.shape.1], out.shape())?;
-        if let Some(pixels) = out.as_slice_mut() {
-            return self.read(index, pixels).map_err(|e| fail(e.to_string()));
-        }
-        let mut frame = Array2::zeros(self.shape);
-        if let Some(pixels) = frame.as_slice_mut() {
-            self.read(index, pixels).map_err(|e| fail(e.to_string()))?;
-        }
-        out.assign(&frame);
         Ok(())
     }
 }

@@ -6,10 +6,11 @@
 
 use std::collections::HashSet;
 
-use crate::dtype::{DType, Encoding};
+use crate::dtype::Encoding;
 use crate::header::{Header, Value};
 use crate::source::Source;
 use crate::{Error, Result};
+use nonius_core::DType;
 
 /// Most numbers of one tag that are shown as metadata.
 const MAX_SHOWN: u64 = 4096;

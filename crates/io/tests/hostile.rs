@@ -74,7 +74,7 @@ fn use_file(path: &Path) -> bool {
         any |= file.image::<f32>().is_ok();
         if let Ok(stack) = Stack::open(selector) {
             let last = stack.n_frames().saturating_sub(1);
-            any |= nonius_core::FrameSource::<f32>::frame(&stack, last).is_ok();
+            any |= nonius_core::ReadFrames::frame::<f32>(&stack, last).is_ok();
         }
     }
     any

@@ -2,7 +2,7 @@
 //! same in any order and from any thread; writing is all or nothing.
 
 use ndarray::{Array2, Array3, Array4, ArrayD, array, s};
-use nonius_core::FrameSource;
+use nonius_core::{PixelBuffer, ReadFrames};
 use nonius_io::{
     Card, Error, Header, Selector, Stack, Value, open, read_array, read_image, write_atomically, write_fits,
     write_image, write_npy, write_png_gray, write_png_rgb, write_tiff, write_tiff_stack,
@@ -126,13 +126,13 @@ fn frames_are_the_same_in_any_order() {
                 });
             }
         });
-        let e = FrameSource::<f32>::frame(&stack, 3).unwrap_err().to_string();
+        let e = stack.frame::<f32>(3).unwrap_err().to_string();
         assert!(e.contains("there are 3 frames"), "{e}");
         let mut wrong = Array2::<f32>::zeros((7, 5));
-        assert!(stack.read_frame(0, wrong.view_mut()).is_err());
+        assert!(stack.read_frame(0, wrong.view_mut(), &mut PixelBuffer::default()).is_err());
         // A buffer that is not contiguous.
         let mut transposed = Array2::<f32>::zeros((7, 5));
-        stack.read_frame(1, transposed.view_mut().reversed_axes()).unwrap();
+        stack.read_frame(1, transposed.view_mut().reversed_axes(), &mut PixelBuffer::default()).unwrap();
         assert_eq!(transposed[(6, 4)], 69.0);
     }
 }

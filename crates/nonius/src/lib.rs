@@ -52,4 +52,4 @@ pub mod plot;
 #[cfg(feature = "report")]
 pub mod report;
 
-pub use nonius_core::{Error, FrameSource, NoProgress, Progress, Real, Result};
+pub use nonius_core::{Error, FrameSource, NoProgress, Progress, ReadFrames, Real, Result};

@@ -2,7 +2,9 @@
 
 use nalgebra::{DMatrix, DVector};
 use ndarray::Array2;
-use nonius_core::{Error, FrameSource, Progress, Real, Result, Status, invert_symmetric};
+use nonius_core::{
+    Error, FrameSource, PixelBuffer, Progress, ReadFrames, Real, Result, Status, invert_symmetric,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +94,7 @@ pub struct PairRegistration {
 /// # Ok::<(), nonius_core::Error>(())
 /// ```
 pub fn register_series<F: Real>(
-    frames: &dyn FrameSource<F>,
+    frames: &dyn FrameSource,
     params: &SeriesParams,
     progress: &dyn Progress,
 ) -> Result<SeriesRegistration> {
@@ -152,6 +154,7 @@ struct Worker<'a, F: Real> {
     scratch: RegistrationScratch<F>,
     reference: Array2<F>,
     moving: Array2<F>,
+    buffer: PixelBuffer,
 }
 
 impl<'a, F: Real> Worker<'a, F> {
@@ -161,21 +164,22 @@ impl<'a, F: Real> Worker<'a, F> {
             scratch: plan.scratch(),
             reference: Array2::zeros(shape),
             moving: Array2::zeros(shape),
+            buffer: PixelBuffer::default(),
         }
     }
 
     fn pair(
         &mut self,
-        frames: &dyn FrameSource<F>,
+        frames: &dyn FrameSource,
         common: Option<&Array2<F>>,
         reference: usize,
         moving: usize,
     ) -> Result<Registration> {
-        frames.read_frame(moving, self.moving.view_mut())?;
+        frames.read_frame(moving, self.moving.view_mut(), &mut self.buffer)?;
         let fixed = match common {
             Some(frame) => frame.view(),
             None => {
-                frames.read_frame(reference, self.reference.view_mut())?;
+                frames.read_frame(reference, self.reference.view_mut(), &mut self.buffer)?;
                 self.reference.view()
             }
         };

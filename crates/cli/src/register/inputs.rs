@@ -1,12 +1,14 @@
 //! The images of a registration, read when they are needed.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use ndarray::{Array2, ArrayViewMut2};
+use ndarray::Array2;
+use nonius::core::{DType, PixelsMut, check_frames, check_room};
 use nonius::io::{self, Selector, Stack};
-use nonius::{Error, FrameSource};
+use nonius::{Error, FrameSource, ReadFrames};
 
 /// One image, not yet read.
 #[derive(Debug, Clone)]
@@ -143,7 +145,7 @@ impl Inputs {
 }
 
 /// The images as frames of one shape.
-impl FrameSource<f64> for Inputs {
+impl FrameSource for Inputs {
     fn n_frames(&self) -> usize {
         self.items.len()
     }
@@ -152,21 +154,29 @@ impl FrameSource<f64> for Inputs {
         self.items.first().map_or((0, 0), |i| i.shape)
     }
 
-    fn read_frame(&self, index: usize, mut out: ArrayViewMut2<'_, f64>) -> nonius::Result<()> {
-        let n = self.items.len();
-        let item = self
-            .items
-            .get(index)
-            .ok_or_else(|| Error::Frame { index, reason: format!("there are {n} frames") })?;
-        if let (Some(stack), Some(frame)) = (&item.stack, item.frame) {
-            return stack.read_frame(frame, out).map_err(|e| match e {
-                Error::Frame { reason, .. } => Error::Frame { index, reason },
-                other => other,
-            });
+    fn dtype(&self) -> DType {
+        DType::F64
+    }
+
+    fn read(&self, frames: Range<usize>, out: PixelsMut<'_>) -> nonius::Result<()> {
+        check_frames(&frames, self.items.len())?;
+        let (h, w) = self.frame_shape();
+        check_room(frames.start, &out, DType::F64, frames.len() * h * w)?;
+        let PixelsMut::F64(out) = out else { return Ok(()) };
+        for (index, out) in frames.zip(out.chunks_mut(h * w)) {
+            let item = &self.items[index];
+            let of_item = |reason: String| Error::Frame { index, reason };
+            if let (Some(stack), Some(frame)) = (&item.stack, item.frame) {
+                stack.read(frame..frame + 1, PixelsMut::F64(out)).map_err(|e| match e {
+                    Error::Frame { reason, .. } => of_item(reason),
+                    other => other,
+                })?;
+                continue;
+            }
+            let pixels = item.read().map_err(|e| of_item(e.to_string()))?;
+            nonius::core::check_shape("frame", &[h, w], pixels.shape())?;
+            out.iter_mut().zip(&pixels).for_each(|(o, &v)| *o = v);
         }
-        let pixels = item.read().map_err(|e| Error::Frame { index, reason: e.to_string() })?;
-        nonius::core::check_shape("frame buffer", out.shape(), pixels.shape())?;
-        out.assign(&pixels);
         Ok(())
     }
 }

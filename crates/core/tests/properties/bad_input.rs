@@ -2,8 +2,8 @@
 
 use ndarray::{Array1, Array2, ArrayD, IxDyn};
 use nonius_core::{
-    Border, Error, FftNd, FrameSource, Nuisance, OverlapProblem, OverlapScratch, RealFft2, Result,
-    RunningStatistics, SplineDegree, SplineImage, TrigonometricPolynomial, Window, center_of_mass,
+    Border, Error, FftNd, Nuisance, OverlapProblem, OverlapScratch, PixelBuffer, ReadFrames, RealFft2,
+    Result, RunningStatistics, SplineDegree, SplineImage, TrigonometricPolynomial, Window, center_of_mass,
     check_finite, cramer_rao_bound, downsample, fast_length, fisher_information, fourier_shift,
     fourier_shift_complex, frequency, gaussian_filter, gaussian_kernel, high_pass, invert_symmetric,
     overlap_range, paraboloid_peak, spline_shift, taylor_peak, trusted_places, upsampled_dft, wrapped_lag,
@@ -236,10 +236,12 @@ fn the_rest_is_defined_at_its_ends() {
 #[test]
 fn frames_that_are_not_there() {
     let stack = ndarray::Array3::<u16>::zeros((2, 3, 4));
-    let read = |index, shape| FrameSource::<f32>::read_frame(&stack, index, Array2::zeros(shape).view_mut());
+    let read = |index, shape| {
+        stack.read_frame(index, Array2::<f32>::zeros(shape).view_mut(), &mut PixelBuffer::default())
+    };
     assert!(read(1, (3, 4)).is_ok());
     assert!(matches!(read(2, (3, 4)), Err(Error::Frame { index: 2, .. })));
     assert!(matches!(read(0, (4, 3)), Err(Error::Shape { .. })));
     let none = ndarray::Array3::<u8>::zeros((0, 3, 4));
-    assert!(FrameSource::<f64>::frame(&none, 0).is_err());
+    assert!(none.frame::<f64>(0).is_err());
 }

@@ -279,7 +279,7 @@ fn a_bad_frame_of_a_series_is_named() {
     let error = register_series::<f64>(&frames, &SeriesParams::default(), &NoProgress).unwrap_err();
     assert_eq!(error, Error::Frame { index: 4, reason: "pixel [2, 3] is not finite".into() });
     let empty = ndarray::Array3::<f64>::zeros((0, 4, 4));
-    assert_eq!(FrameSource::<f64>::n_frames(&empty), 0);
+    assert_eq!(empty.n_frames(), 0);
     assert!(register_series::<f64>(&empty, &SeriesParams::default(), &NoProgress).unwrap().shifts.is_empty());
 }
 

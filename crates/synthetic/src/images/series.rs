@@ -1,8 +1,10 @@
 //! Frames of one scene that drifts.
 
+use std::ops::Range;
+
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, Array3, ArrayViewMut2, Axis};
-use nonius_core::{Error, FrameSource, NoProgress, Progress, Real, check_shape};
+use ndarray::{Array2, Array3, Axis};
+use nonius_core::{DType, Error, FrameSource, NoProgress, PixelsMut, Progress, check_frames, check_room};
 use rand::Rng;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
@@ -101,7 +103,7 @@ pub struct ImageSeries {
 /// Frame i has the same bits in whatever order, and from however many threads, frames are read.
 ///
 /// ```
-/// use nonius_core::FrameSource;
+/// use nonius_core::ReadFrames;
 /// use nonius_synthetic::{ImageSeriesParams, ImageSeriesPlan};
 ///
 /// let plan = ImageSeriesPlan::new(&ImageSeriesParams { n_frames: 5, seed: 3, ..Default::default() })?;
@@ -194,7 +196,7 @@ impl ImageSeriesPlan {
     }
 }
 
-impl<F: Real> FrameSource<F> for ImageSeriesPlan {
+impl FrameSource for ImageSeriesPlan {
     fn n_frames(&self) -> usize {
         self.shifts.len()
     }
@@ -204,9 +206,18 @@ impl<F: Real> FrameSource<F> for ImageSeriesPlan {
         (h, w)
     }
 
-    fn read_frame(&self, index: usize, mut out: ArrayViewMut2<'_, F>) -> Result<()> {
-        check_shape("frame buffer", &self.scene.params().shape, out.shape())?;
-        out.zip_mut_with(&self.noisy_frame(index)?, |o, &v| *o = F::of(v));
+    fn dtype(&self) -> DType {
+        DType::F64
+    }
+
+    fn read(&self, frames: Range<usize>, out: PixelsMut<'_>) -> Result<()> {
+        check_frames(&frames, self.shifts.len())?;
+        let [h, w] = self.scene.params().shape;
+        check_room(frames.start, &out, DType::F64, frames.len() * h * w)?;
+        let PixelsMut::F64(out) = out else { return Ok(()) };
+        for (index, out) in frames.zip(out.chunks_mut(h * w)) {
+            out.iter_mut().zip(&self.noisy_frame(index)?).for_each(|(o, &v)| *o = v);
+        }
         Ok(())
     }
 }

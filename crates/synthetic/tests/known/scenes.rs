@@ -1,7 +1,7 @@
 //! Statistics of the scenes.
 
 use ndarray::Array2;
-use nonius_core::{FftNd, FrameSource, frequency};
+use nonius_core::{FftNd, ReadFrames, frequency};
 use nonius_synthetic::{
     Boundary, Content, ImageSeriesParams, ImageSeriesPlan, Motion, NoiseParams, Scene, SceneParams,
 };

@@ -1,7 +1,7 @@
 //! Seeds, threads, files of parameters, and what is refused.
 
 use ndarray::{Array2, array};
-use nonius_core::{Error, FrameSource, NoProgress, Progress};
+use nonius_core::{Error, NoProgress, PixelBuffer, Progress, ReadFrames};
 use nonius_synthetic::{
     Boundary, Content, GaussianSource, ImagePairParams, ImageSeriesParams, ImageSeriesPlan, Motion,
     NoiseParams, Scene, SceneParams,
@@ -215,9 +215,9 @@ fn bad_series_are_refused() {
     check(ImageSeriesParams { drift: [f64::NAN, 0.0], ..base.clone() }, "drift");
     check(ImageSeriesParams { drift: [5.0, 0.0], ..base.clone() }, "margin");
     let plan = ImageSeriesPlan::new(&base).unwrap();
-    refused(FrameSource::<f64>::frame(&plan, 20), "there are 20 frames");
+    refused(plan.frame::<f64>(20), "there are 20 frames");
     let mut small = Array2::<f64>::zeros((3, 3));
-    refused(plan.read_frame(0, small.view_mut()), "frame buffer");
+    refused(plan.read_frame(0, small.view_mut(), &mut PixelBuffer::default()), "frame buffer");
 }
 
 #[test]
