@@ -12,15 +12,18 @@ use ndarray::{ArrayD, Dimension, ShapeBuilder, Zip};
 use num_complex::Complex;
 use serde_json::Value;
 
+#[allow(dead_code, reason = "clustering has no cases of a manifest")]
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// One case of a manifest with the arrays of its archive.
+#[allow(dead_code, reason = "clustering has no cases of a manifest")]
 pub(crate) struct Case<'a> {
     json: &'a Value,
     archive: &'a HashMap<String, Vec<u8>>,
 }
 
 /// Hands every case of `group` to `check`. A group without a case is a failure, so is a missing file.
+#[allow(dead_code, reason = "clustering has no cases of a manifest")]
 #[allow(clippy::print_stderr, reason = "a reader of the output wants to know what was compared")]
 pub(crate) fn each(group: &str, check: impl Fn(&Case<'_>)) {
     let own = Path::new(REPOSITORY).join("testdata/registration");
@@ -37,6 +40,7 @@ pub(crate) fn each(group: &str, check: impl Fn(&Case<'_>)) {
     }
 }
 
+#[allow(dead_code, reason = "clustering has no cases of a manifest")]
 fn each_in(folder: &Path, group: &str, check: &impl Fn(&Case<'_>)) -> usize {
     let text = fs::read_to_string(folder.join("manifest.json")).expect("a manifest");
     let manifest: Value = serde_json::from_str(&text).expect("a manifest is JSON");
@@ -143,6 +147,7 @@ impl Case<'_> {
     }
 }
 
+#[allow(dead_code, reason = "clustering has no cases of a manifest")]
 fn numbers(list: &Value) -> Option<Vec<f64>> {
     list.as_array()?.iter().map(Value::as_f64).collect()
 }
@@ -160,6 +165,9 @@ pub(crate) fn npy(bytes: &[u8]) -> Option<ArrayD<f64>> {
     let dtype = after("descr")?.split('\'').next()?;
     let values: Vec<f64> = match dtype {
         "|u1" | "|b1" => data.iter().map(|&v| f64::from(v)).collect(),
+        "<u2" => data.chunks_exact(2).map(|v| u16::from_le_bytes(v.try_into().unwrap()).into()).collect(),
+        "<i4" => data.chunks_exact(4).map(|v| i32::from_le_bytes(v.try_into().unwrap()).into()).collect(),
+        "<i8" => data.chunks_exact(8).map(|v| i64::from_le_bytes(v.try_into().unwrap()) as f64).collect(),
         "<f4" => data
             .chunks_exact(size(dtype)?)
             .map(|v| f32::from_le_bytes(v.try_into().unwrap()).into())

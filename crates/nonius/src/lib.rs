@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`core`] | transforms, interpolation, statistics; errors, progress, sources of frames |
 //! | [`chi2`] | the displacement at least χ², for noise that is known, with its confidence limits |
+//! | [`clustering`] | maps of statistics over a 4D-STEM scan, virtual detectors, centres of mass |
 //! | [`registration`] | the displacement between images, with its covariance and a status |
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
 //! | [`synthetic`] | images whose displacement is known because it was put there |
@@ -37,6 +38,9 @@
 #[cfg(feature = "chi2")]
 pub use nonius_chi2 as chi2;
 #[doc(inline)]
+#[cfg(feature = "clustering")]
+pub use nonius_clustering as clustering;
+#[doc(inline)]
 pub use nonius_core as core;
 #[doc(inline)]
 #[cfg(feature = "io")]
@@ -52,4 +56,4 @@ pub mod plot;
 #[cfg(feature = "report")]
 pub mod report;
 
-pub use nonius_core::{Error, FrameSource, NoProgress, Progress, ReadFrames, Real, Result};
+pub use nonius_core::{Error, FrameSource, NoProgress, Progress, ReadFrames, Real, Result, Roi, Scan};
