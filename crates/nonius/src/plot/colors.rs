@@ -28,6 +28,19 @@ const DIVERGING: [Rgb; 9] = [
     [103, 0, 31],
 ];
 
+/// Dark blue over green to yellow, even to the eye: matplotlib's viridis.
+const EVEN: [Rgb; 9] = [
+    [68, 1, 84],
+    [71, 44, 122],
+    [59, 81, 139],
+    [44, 113, 142],
+    [33, 144, 141],
+    [39, 173, 129],
+    [92, 200, 99],
+    [170, 220, 50],
+    [253, 231, 37],
+];
+
 /// A colour table with the range that it spans.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum ColorScale {
@@ -35,6 +48,10 @@ pub(crate) enum ColorScale {
     Gray(f64, f64),
     /// Blue at minus this number, white at 0, red at plus.
     Diverging(f64),
+    /// Dark at the first number, bright at the second.
+    Even(f64, f64),
+    /// The same, by the square root of the height above the first number.
+    Root(f64, f64),
 }
 
 impl ColorScale {
@@ -50,10 +67,23 @@ impl ColorScale {
         ColorScale::Diverging(if size > 0.0 { size } else { 1.0 })
     }
 
+    /// From the least to the greatest value, but for the most extreme half percent; by the square root where the
+    /// greatest stand high above most.
+    pub(crate) fn map(image: ArrayView2<'_, f64>) -> Self {
+        let [low, middle, high] = [0.005, 0.5, 0.995].map(|part| quantile(image, part, |v| v));
+        match high - low {
+            range if range.is_nan() || range <= 0.0 => ColorScale::Even(low - 0.5, low + 0.5),
+            range if middle - low < 0.1 * range => ColorScale::Root(low, high),
+            _ => ColorScale::Even(low, high),
+        }
+    }
+
     /// First and last number of the range.
     pub(crate) fn range(self) -> (f64, f64) {
         match self {
-            ColorScale::Gray(low, high) => (low, high),
+            ColorScale::Gray(low, high) | ColorScale::Even(low, high) | ColorScale::Root(low, high) => {
+                (low, high)
+            }
             ColorScale::Diverging(size) => (-size, size),
         }
     }
@@ -68,6 +98,8 @@ impl ColorScale {
         match self {
             ColorScale::Gray(..) => [(255.0 * t).round() as u8; 3],
             ColorScale::Diverging(_) => interpolate(&DIVERGING, t),
+            ColorScale::Even(..) => interpolate(&EVEN, t),
+            ColorScale::Root(..) => interpolate(&EVEN, t.sqrt()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`before_and_after`] shows two images, their difference, and what is left of it once the shift is
 //! undone. [`ShiftScatter`] shows shifts with their error bars, beside the truth where it is known.
+//! [`Map`] shows one map with its colour bar and a bar of known length.
 //! [`AccuracyChart`] shows how far errors lie from their bound, and how honest their bars are.
 //!
 //! Images are gray; differences run from blue over white to red with zero in the middle, which holds for
@@ -22,12 +23,14 @@ mod canvas;
 mod colors;
 mod difference;
 mod heat;
+mod map;
 mod picture;
 mod shifts;
 mod surface;
 
 pub use accuracy::{AccuracyChart, AccuracyRow};
 pub use difference::before_and_after;
+pub use map::Map;
 pub use picture::Picture;
 pub use shifts::{ShiftPoint, ShiftScatter};
 pub use surface::Chi2Surface;
