@@ -54,6 +54,16 @@ macro_rules! pixel_types {
                 match self { $(Pixels::$variant(_) => DType::$variant),* }
             }
 
+            /// Bytes in the order of this machine as pixels of `dtype`. None if they do not lie in memory as
+            /// such pixels must, are no whole number of them, or if frames of `dtype` are delivered as
+            /// another type.
+            pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Option<Pixels<'_>> {
+                match dtype {
+                    $(DType::$variant => bytemuck::try_cast_slice(bytes).ok().map(Pixels::$variant),)*
+                    DType::Bool | DType::F16 => None,
+                }
+            }
+
             /// Pixels `range` of these.
             ///
             /// # Panics

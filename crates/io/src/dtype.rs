@@ -1,7 +1,7 @@
 //! Conversion of stored numbers to real ones.
 
 use half::f16;
-use nonius_core::{DType, Real, Sample};
+use nonius_core::{DType, PixelsMut, Real, Sample};
 
 /// How the bytes of one number become a real number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +59,76 @@ impl Encoding {
         }
     }
 
+    /// The type in which pixels are delivered: the stored one, unless the file says how to compute others
+    /// from it.
+    pub(crate) fn delivered(&self) -> DType {
+        if self.scale.is_some() || self.blank.is_some() { DType::F64 } else { self.dtype.delivered() }
+    }
+
+    /// True if the bytes in the file are those of delivered pixels in this machine's memory.
+    pub(crate) fn is_native(&self) -> bool {
+        self.has_size_of_delivered()
+            && self.dtype != DType::Bool
+            && !self.flip_sign
+            && (self.dtype.size() == 1 || self.big_endian == cfg!(target_endian = "big"))
+    }
+
+    /// True if pixels can be read into the memory of delivered ones and put right there.
+    pub(crate) fn has_size_of_delivered(&self) -> bool {
+        self.delivered() == self.dtype.delivered() && self.dtype != DType::F16
+    }
+
+    /// Turns stored bytes, in memory of delivered pixels, into these.
+    pub(crate) fn put_right(&self, bytes: &mut [u8]) {
+        let size = self.dtype.size();
+        if self.big_endian != cfg!(target_endian = "big") {
+            match size {
+                2 => bytes.as_chunks_mut::<2>().0.iter_mut().for_each(|b| b.reverse()),
+                4 => bytes.as_chunks_mut::<4>().0.iter_mut().for_each(|b| b.reverse()),
+                8 => bytes.as_chunks_mut::<8>().0.iter_mut().for_each(|b| b.reverse()),
+                _ => {}
+            }
+        }
+        if self.dtype == DType::Bool {
+            bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
+        }
+        if self.flip_sign {
+            let top = if cfg!(target_endian = "big") { 0 } else { size - 1 };
+            bytes.iter_mut().skip(top).step_by(size).for_each(|b| *b ^= 0x80);
+        }
+    }
+
+    /// Stored pixels as delivered ones; `out` has room for as many.
+    pub(crate) fn deliver(&self, stored: &[u8], out: PixelsMut<'_>) {
+        if !self.has_size_of_delivered() {
+            match out {
+                PixelsMut::F32(out) => self.decode(stored, |i, v| out[i] = v),
+                PixelsMut::F64(out) => self.decode(stored, |i, v| out[i] = v),
+                _ => debug_assert!(false, "computed pixels are floats"),
+            }
+            return;
+        }
+        let out = out.bytes();
+        let swapped = self.big_endian != cfg!(target_endian = "big") && self.dtype.size() > 1;
+        if !swapped || self.flip_sign {
+            out.copy_from_slice(stored);
+            return self.put_right(out);
+        }
+        macro_rules! swap {
+            ($n:literal, $t:ty) => {{
+                let (to, from) = (out.as_chunks_mut::<$n>().0, stored.as_chunks::<$n>().0);
+                to.iter_mut()
+                    .zip(from)
+                    .for_each(|(o, b)| *o = <$t>::from_ne_bytes(*b).swap_bytes().to_ne_bytes());
+            }};
+        }
+        match self.dtype.size() {
+            2 => swap!(2, u16),
+            4 => swap!(4, u32),
+            _ => swap!(8, u64),
+        }
+    }
+
     #[inline(always)]
     fn scaled<F: Real, T: Sample>(&self, stored: T) -> F {
         match self.scale {
@@ -92,6 +162,33 @@ mod tests {
         let out = decode(e, &[0xff, 0xff, 0, 4]);
         assert!(out[0].is_nan());
         assert_eq!(out[1], 12.0);
+    }
+
+    #[test]
+    fn delivered_pixels_are_the_decoded_ones() {
+        use DType::*;
+        for dtype in [Bool, U8, I8, U16, I16, U32, I32, U64, I64, F16, F32, F64] {
+            for (big_endian, flip_sign) in [(false, false), (true, false), (true, true)] {
+                let flip_sign = flip_sign && !matches!(dtype, Bool | F16 | F32 | F64);
+                let e = Encoding { flip_sign, ..Encoding::plain(dtype, big_endian) };
+                // No byte of all ones as the exponent of a NaN has.
+                let stored: Vec<u8> = (0..48).map(|k| (5 * k + 11) as u8 & 0x3b).collect();
+                let expected = decode(e, &stored);
+                let mut room = nonius_core::PixelBuffer::default();
+                let n = expected.len();
+                e.deliver(&stored, room.room(e.delivered(), n));
+                let mut out = vec![0.0; n];
+                room.pixels(n).convert(&mut out);
+                assert_eq!(out, expected, "{e:?}");
+                if e.has_size_of_delivered() {
+                    let mut same = nonius_core::PixelBuffer::default();
+                    let bytes = same.room(e.delivered(), n).bytes();
+                    bytes.copy_from_slice(&stored);
+                    e.put_right(bytes);
+                    assert_eq!(same.pixels(n), room.pixels(n), "{e:?}");
+                }
+            }
+        }
     }
 
     #[test]

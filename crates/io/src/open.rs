@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayD, Axis, Ix2, IxDyn};
-use nonius_core::Real;
+use nonius_core::{PixelsMut, Real};
 use serde::{Serialize, Serializer};
 
 use crate::array::{RawArray, frames_of};
+use crate::color::Channel;
 use crate::header::Header;
 use crate::png_image::PngImage;
 use crate::selector::{Index, Selector};
@@ -101,6 +102,32 @@ impl Pixels {
             Pixels::Raw(array) => array.read_frames(range, out),
             Pixels::Tiff(pages) => pages.read_frames(range, out),
             Pixels::Png(image) => image.read_frames(range, out),
+        }
+    }
+
+    /// Frames `range` of the [delivered](Self::delivered) type, one after another.
+    pub(crate) fn deliver(&self, range: Range<usize>, out: PixelsMut<'_>) -> Result<()> {
+        match (out, self) {
+            (PixelsMut::F32(out), _) => self.read_frames(range, out),
+            (PixelsMut::F64(out), _) => self.read_frames(range, out),
+            (out, Pixels::Raw(array)) => array.read_stored(range, out.bytes()),
+            (out, Pixels::Tiff(pages)) => pages.read_stored(range, out.bytes()),
+            (out, Pixels::Png(image)) => image.read_stored(range, out.bytes()),
+        }
+    }
+
+    /// The stored type where pixels are what is stored, `f64` where they are computed.
+    pub(crate) fn delivered(&self) -> DType {
+        let of_channel = |channel, dtype: DType| match channel {
+            Channel::At(_) => dtype.delivered(),
+            Channel::Luminance => DType::F64,
+        };
+        match self {
+            Pixels::Raw(array) => array.encoding.delivered(),
+            Pixels::Tiff(pages) => {
+                pages.pages.first().map_or(DType::F64, |p| of_channel(pages.channel, p.encoding.dtype))
+            }
+            Pixels::Png(image) => of_channel(image.channel, image.dtype),
         }
     }
 
@@ -282,10 +309,15 @@ impl ImageFile {
         self.shape.len() >= 2 && self.rest.iter().all(|i| *i == Index::All)
     }
 
-    /// Frame `k` of the selection, for which [`has_whole_frames`](Self::has_whole_frames) holds.
-    pub(crate) fn read_frame<F: Real>(&self, k: usize, out: &mut [F]) -> Result<()> {
-        let frame = self.first_frame + k;
-        self.pixels.read_frames(frame..frame + 1, out)
+    /// Type in which frames come from [`read_frames`](Self::read_frames).
+    pub(crate) fn delivered(&self) -> DType {
+        self.pixels.delivered()
+    }
+
+    /// Frames of the selection, for which [`has_whole_frames`](Self::has_whole_frames) holds, of the
+    /// [delivered](Self::delivered) type or as `f64`.
+    pub(crate) fn read_frames(&self, frames: Range<usize>, out: PixelsMut<'_>) -> Result<()> {
+        self.pixels.deliver(self.first_frame + frames.start..self.first_frame + frames.end, out)
     }
 }
 
