@@ -111,6 +111,36 @@ impl RawArray {
         })
     }
 
+    /// Frames `range` as delivered, one after another in C order, into the bytes of `out`; for encodings
+    /// that [have the size](Encoding::has_size_of_delivered) of what is delivered.
+    pub(crate) fn read_stored(&self, range: Range<usize>, out: &mut [u8]) -> Result<()> {
+        let (n, (y, x)) = frames_of(&self.shape);
+        let size = self.encoding.dtype.size();
+        if n * y * x == 0 {
+            return Ok(());
+        }
+        let whole = range == (0..n);
+        if !self.fortran {
+            let first = range.start * y * x;
+            self.tiles(first, range.len() * y * x, whole, |at, bytes| {
+                out[(at - first) * size..][..bytes.len()].copy_from_slice(bytes);
+            })?;
+        } else {
+            let c_index = fortran_to_c(&self.shape[..self.shape.len().saturating_sub(2)]);
+            self.tiles(0, n * y * x, whole, |first, bytes| {
+                for (at, number) in (first..).zip(bytes.chunks_exact(size)) {
+                    let (frame, pixel) = (c_index[at % n], at / n);
+                    if range.contains(&frame) {
+                        let to = ((frame - range.start) * y + pixel % y) * x + pixel / y;
+                        out[to * size..][..size].copy_from_slice(number);
+                    }
+                }
+            })?;
+        }
+        self.encoding.put_right(out);
+        Ok(())
+    }
+
     /// Hands elements `first..first + count`, in stored order, with their places to `put`.
     fn run<F: Real>(
         &self,
@@ -118,6 +148,18 @@ impl RawArray {
         count: usize,
         whole: bool,
         mut put: impl FnMut(usize, F),
+    ) -> Result<()> {
+        self.tiles(first, count, whole, |at, bytes| self.encoding.decode(bytes, |i, v| put(at + i, v)))
+    }
+
+    /// Hands the bytes of elements `first..first + count`, some at a time, with the place of the first of
+    /// them to `put`.
+    fn tiles(
+        &self,
+        first: usize,
+        count: usize,
+        whole: bool,
+        mut put: impl FnMut(usize, &[u8]),
     ) -> Result<()> {
         let size = self.encoding.dtype.size();
         let mut reader = self.bytes.reader();
@@ -135,7 +177,7 @@ impl RawArray {
             if let Some((_, crc)) = &mut check {
                 crc.update(bytes);
             }
-            self.encoding.decode(bytes, |i, v| put(first + done + i, v));
+            put(first + done, bytes);
             done += n;
         }
         if let Some((c, mut crc)) = check {

@@ -103,6 +103,14 @@ impl Channel {
         }
     }
 
+    /// The stored bytes of one sample of each pixel, of which `n` lie side by side; nothing of a
+    /// [luminance](Channel::Luminance), which is not stored.
+    pub(crate) fn pick_stored(self, n: usize, size: usize, stored: &[u8], out: &mut [u8]) {
+        let Channel::At(k) = self else { return };
+        let samples = stored.chunks_exact(size).skip(k).step_by(n);
+        out.chunks_exact_mut(size).zip(samples).for_each(|(o, sample)| o.copy_from_slice(sample));
+    }
+
     /// Adds one colour plane to `out`; planes come in order, the first that counts overwrites.
     pub(crate) fn add_plane<F: Real>(self, plane: usize, encoding: Encoding, stored: &[u8], out: &mut [F]) {
         let weight = self.weight(plane);

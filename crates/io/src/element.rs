@@ -9,6 +9,7 @@ use crate::array::{Bytes, Checksum, RawArray, frames_of};
 use crate::color::{Channel, channel_names};
 use crate::deflated::Deflated;
 use crate::fits::{self, Content, Hdu};
+use crate::hdf5;
 use crate::header::Header;
 use crate::npz::{Member, Method};
 use crate::open::{Format, Pixels};
@@ -18,7 +19,7 @@ use crate::source::Source;
 use crate::tiff_directory::{Directories, Page};
 use crate::tiff_page::TiffPages;
 use crate::{Error, Result, mrc, npy, npz};
-use nonius_core::DType;
+use nonius_core::{DType, FrameSource};
 
 /// What a selector found, before the indices that are left are applied.
 #[derive(Debug)]
@@ -81,6 +82,7 @@ pub fn describe(path: impl AsRef<Path>) -> Result<FileInfo> {
         Format::Fits => describe_fits(&source, &whole, &mut info)?,
         Format::Npz => describe_npz(&source, &whole, &mut info)?,
         Format::Tiff => describe_tiff(&source, &whole, &mut info)?,
+        Format::Hdf5 => describe_hdf5(&source, &whole, &mut info)?,
         Format::Npy | Format::Png | Format::Mrc => info.add(&whole, None, open(format, &source, &whole)),
     }
     // A file with a single array has nothing to offer if that one is damaged.
@@ -147,6 +149,7 @@ pub(crate) fn open(format: Format, source: &Arc<Source>, selector: &Selector) ->
         Format::Tiff => open_tiff(source, selector),
         Format::Png => open_png(source, selector),
         Format::Mrc => open_mrc(source),
+        Format::Hdf5 => open_hdf5(source, selector),
     }
 }
 
@@ -181,6 +184,36 @@ fn open_mrc(source: &Arc<Source>) -> Result<Found> {
     let bytes = Bytes::Plain { source: source.clone(), start: h.data };
     let array = RawArray { bytes, shape: h.shape, encoding: h.encoding, fortran: false, checksum: None };
     plain("array", array, h.header, h.warnings)
+}
+
+fn open_hdf5(source: &Arc<Source>, selector: &Selector) -> Result<Found> {
+    let scan = hdf5::open_scan(source.path(), selector.key.as_deref())?;
+    let (h, w) = scan.frames.frame_shape();
+    let stored = scan.frames.stored();
+    let lead = if scan.shape == [1] { Vec::new() } else { scan.shape };
+    Ok(Found {
+        shape: lead.into_iter().chain([h, w]).collect(),
+        dtype: stored,
+        channels: channel_names(1, false),
+        header: scan.metadata,
+        warnings: Vec::new(),
+        pixels: Pixels::Hdf5 { source: source.clone(), frames: scan.frames },
+        used: 0,
+    })
+}
+
+fn describe_hdf5(source: &Arc<Source>, whole: &Selector, info: &mut FileInfo) -> Result<()> {
+    for dataset in hdf5::datasets(source.path())? {
+        let selector = Selector { key: Some(dataset.clone()), ..whole.clone() };
+        match open_hdf5(source, &selector) {
+            Ok(found) => info.add(&selector, Some(dataset), Ok(found)),
+            Err(Error::Unsupported { .. }) => {
+                info.add_other(&selector, Some(dataset), "numbers, no frames", Header::default());
+            }
+            Err(e) => info.add(&selector, Some(dataset), Err(e)),
+        }
+    }
+    Ok(())
 }
 
 fn open_npz(source: &Arc<Source>, selector: &Selector) -> Result<Found> {

@@ -70,6 +70,14 @@ pub enum Error {
         /// The shape it has.
         got: Vec<usize>,
     },
+    /// The frames of a file do not make the scan that was asked for.
+    #[error("{}: {reason}", path.display())]
+    Scan {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: nonius_core::Error,
+    },
     /// The pixels do not fit into memory.
     #[error("{}: {what} would take {bytes} bytes of memory", path.display())]
     TooLarge {

@@ -54,6 +54,7 @@ mod npz;
 mod numbers_out;
 mod open;
 mod png_image;
+mod scan;
 mod selector;
 mod source;
 mod stack;
@@ -72,6 +73,10 @@ pub use hdf5::{AttributeValue, Hdf5File, Hdf5Number, write_hdf5};
 pub use header::{Card, Header, Value};
 pub use nonius_core::DType;
 pub use open::{Format, Image, ImageFile, open, read_array, read_image};
+pub use scan::{
+    Access, BloParams, OutOfRange, RawLayout, ScanFile, ScanFormat, ScanOptions, ScanWarning, open_scan,
+    open_scan_files, write_blo,
+};
 pub use selector::{Index, Selector};
 pub use stack::Stack;
 pub use write_fits::{FitsPixel, write_fits};

@@ -5,10 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayD, Axis, Ix2, IxDyn};
-use nonius_core::Real;
+use nonius_core::{FrameSource, PixelBuffer, PixelsMut, Real};
 use serde::{Serialize, Serializer};
 
 use crate::array::{RawArray, frames_of};
+use crate::color::Channel;
+use crate::hdf5::{self, Hdf5Frames};
 use crate::header::Header;
 use crate::png_image::PngImage;
 use crate::selector::{Index, Selector};
@@ -28,6 +30,7 @@ pub enum Format {
     Tiff,
     Png,
     Mrc,
+    Hdf5,
 }
 
 impl fmt::Display for Format {
@@ -39,6 +42,7 @@ impl fmt::Display for Format {
             Format::Tiff => "TIFF",
             Format::Png => "PNG",
             Format::Mrc => "MRC",
+            Format::Hdf5 => "HDF5",
         })
     }
 }
@@ -67,9 +71,7 @@ impl Format {
             s if s.starts_with(b"SIMPLE  =") => Format::Fits,
             s if tiff_directory::has_signature(s) => Format::Tiff,
             s if s.starts_with(png_image::SIGNATURE) => Format::Png,
-            s if s.starts_with(b"\x89HDF\r\n\x1a\n") => {
-                return refuse("HDF5 not yet supported in this build", "save the array as NPY, FITS or TIFF");
-            }
+            s if s.starts_with(hdf5::SIGNATURE) => Format::Hdf5,
             s if s.starts_with(b"\x1f\x8b") => return refuse("gzip-compressed", "unpack it first (gunzip)"),
             s if s.starts_with(b"\xff\xd8\xff") => {
                 return refuse(
@@ -80,7 +82,7 @@ impl Format {
             s if crate::mrc::has_signature(s) || MRC_EXTENSIONS.contains(&extension.as_str()) => Format::Mrc,
             s => {
                 let what = format!("unknown format, begins with the bytes {:02x?}", &s[..s.len().min(8)]);
-                return refuse(&what, "NPY, NPZ, FITS, TIFF, PNG and MRC are read");
+                return refuse(&what, "NPY, NPZ, FITS, TIFF, PNG, MRC and HDF5 are read");
             }
         })
     }
@@ -92,6 +94,7 @@ pub(crate) enum Pixels {
     Raw(RawArray),
     Tiff(TiffPages),
     Png(PngImage),
+    Hdf5 { source: Arc<Source>, frames: Hdf5Frames },
 }
 
 impl Pixels {
@@ -101,6 +104,41 @@ impl Pixels {
             Pixels::Raw(array) => array.read_frames(range, out),
             Pixels::Tiff(pages) => pages.read_frames(range, out),
             Pixels::Png(image) => image.read_frames(range, out),
+            Pixels::Hdf5 { source, frames } => {
+                let mut buffer = PixelBuffer::default();
+                let (n, dtype) = (out.len(), frames.dtype());
+                read_hdf5(source, frames, range, buffer.room(dtype, n))?;
+                buffer.pixels(n).convert(out);
+                Ok(())
+            }
+        }
+    }
+
+    /// Frames `range` of the [delivered](Self::delivered) type, one after another.
+    pub(crate) fn deliver(&self, range: Range<usize>, out: PixelsMut<'_>) -> Result<()> {
+        match (out, self) {
+            (out, Pixels::Hdf5 { source, frames }) => read_hdf5(source, frames, range, out),
+            (PixelsMut::F32(out), _) => self.read_frames(range, out),
+            (PixelsMut::F64(out), _) => self.read_frames(range, out),
+            (out, Pixels::Raw(array)) => array.read_stored(range, out.bytes()),
+            (out, Pixels::Tiff(pages)) => pages.read_stored(range, out.bytes()),
+            (out, Pixels::Png(image)) => image.read_stored(range, out.bytes()),
+        }
+    }
+
+    /// The stored type where pixels are what is stored, `f64` where they are computed.
+    pub(crate) fn delivered(&self) -> DType {
+        let of_channel = |channel, dtype: DType| match channel {
+            Channel::At(_) => dtype.delivered(),
+            Channel::Luminance => DType::F64,
+        };
+        match self {
+            Pixels::Raw(array) => array.encoding.delivered(),
+            Pixels::Tiff(pages) => {
+                pages.pages.first().map_or(DType::F64, |p| of_channel(pages.channel, p.encoding.dtype))
+            }
+            Pixels::Png(image) => of_channel(image.channel, image.dtype),
+            Pixels::Hdf5 { frames, .. } => frames.dtype(),
         }
     }
 
@@ -109,8 +147,13 @@ impl Pixels {
             Pixels::Raw(array) => array.bytes.source(),
             Pixels::Tiff(pages) => &pages.source,
             Pixels::Png(image) => &image.source,
+            Pixels::Hdf5 { source, .. } => source,
         }
     }
+}
+
+fn read_hdf5(source: &Source, frames: &Hdf5Frames, range: Range<usize>, out: PixelsMut<'_>) -> Result<()> {
+    frames.read(range, out).map_err(|e| Error::damaged(source.path(), "pixels", e.to_string()))
 }
 
 /// An opened image file: everything but the pixels is known, and every size was checked against the
@@ -282,10 +325,15 @@ impl ImageFile {
         self.shape.len() >= 2 && self.rest.iter().all(|i| *i == Index::All)
     }
 
-    /// Frame `k` of the selection, for which [`has_whole_frames`](Self::has_whole_frames) holds.
-    pub(crate) fn read_frame<F: Real>(&self, k: usize, out: &mut [F]) -> Result<()> {
-        let frame = self.first_frame + k;
-        self.pixels.read_frames(frame..frame + 1, out)
+    /// Type in which frames come from [`read_frames`](Self::read_frames).
+    pub(crate) fn delivered(&self) -> DType {
+        self.pixels.delivered()
+    }
+
+    /// Frames of the selection, for which [`has_whole_frames`](Self::has_whole_frames) holds, of the
+    /// [delivered](Self::delivered) type or as `f64`.
+    pub(crate) fn read_frames(&self, frames: Range<usize>, out: PixelsMut<'_>) -> Result<()> {
+        self.pixels.deliver(self.first_frame + frames.start..self.first_frame + frames.end, out)
     }
 }
 

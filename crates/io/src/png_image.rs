@@ -74,6 +74,30 @@ impl PngImage {
     }
 
     pub(crate) fn read_frames<F: Real>(&self, range: Range<usize>, out: &mut [F]) -> Result<()> {
+        let (n, encoding) = (self.channels.len(), Encoding::plain(self.dtype, true));
+        let mut rows = out.chunks_mut(self.shape.1.max(1));
+        self.rows(range, |stored| {
+            if let Some(out) = rows.next() {
+                self.channel.pick(n, encoding, stored, out);
+            }
+        })
+    }
+
+    /// The picture as delivered into the bytes of `out`, for a channel that is stored.
+    pub(crate) fn read_stored(&self, range: Range<usize>, out: &mut [u8]) -> Result<()> {
+        let (n, size) = (self.channels.len(), self.dtype.size());
+        let mut rows = out.chunks_mut((self.shape.1 * size).max(1));
+        self.rows(range, |stored| {
+            if let Some(out) = rows.next() {
+                self.channel.pick_stored(n, size, stored, out);
+            }
+        })?;
+        Encoding::plain(self.dtype, true).put_right(out);
+        Ok(())
+    }
+
+    /// Hands every row, unpacked, to `put`.
+    fn rows(&self, range: Range<usize>, mut put: impl FnMut(&[u8])) -> Result<()> {
         if range.is_empty() {
             return Ok(());
         }
@@ -87,9 +111,8 @@ impl PngImage {
             let problem = format!("first frame is {} × {}, not the picture", frame.height, frame.width);
             return Err(Error::damaged(self.source.path(), "PNG", problem));
         }
-        let encoding = Encoding::plain(self.dtype, true);
-        for (stored, out) in bytes.chunks(frame.line_size).zip(out.chunks_mut(self.shape.1)) {
-            self.channel.pick(n, encoding, &stored[..row], out);
+        for stored in bytes.chunks(frame.line_size).take(self.shape.0) {
+            put(&stored[..row]);
         }
         Ok(())
     }

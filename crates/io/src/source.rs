@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nonius_core::{DType, PixelBuffer};
+
 use crate::{Error, Result};
 
 /// No file may unfold to more than this many bytes in memory per byte on disk. Deflate reaches
@@ -31,6 +33,10 @@ impl Source {
         };
         let (file, len) = open().map_err(|e| Error::io(path, "open", e))?;
         Ok(Arc::new(Source { path: path.into(), file, len }))
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -83,6 +89,22 @@ impl Source {
         out.try_reserve_exact(n).map_err(|_| too_large())?;
         out.resize(n, T::zeroed());
         Ok(out)
+    }
+
+    /// Room for `n` pixels of `dtype` as delivered, under the conditions of [`allocate`](Self::allocate).
+    pub(crate) fn allocate_pixels(&self, what: &str, dtype: DType, n: u128) -> Result<PixelBuffer> {
+        Ok(match dtype.delivered() {
+            DType::I8 => PixelBuffer::I8(self.allocate(what, n)?),
+            DType::U16 => PixelBuffer::U16(self.allocate(what, n)?),
+            DType::I16 => PixelBuffer::I16(self.allocate(what, n)?),
+            DType::U32 => PixelBuffer::U32(self.allocate(what, n)?),
+            DType::I32 => PixelBuffer::I32(self.allocate(what, n)?),
+            DType::U64 => PixelBuffer::U64(self.allocate(what, n)?),
+            DType::I64 => PixelBuffer::I64(self.allocate(what, n)?),
+            DType::F16 | DType::F32 => PixelBuffer::F32(self.allocate(what, n)?),
+            DType::F64 => PixelBuffer::F64(self.allocate(what, n)?),
+            DType::Bool | DType::U8 => PixelBuffer::U8(self.allocate(what, n)?),
+        })
     }
 
     /// A reader with a position of its own, for decoders that want one.

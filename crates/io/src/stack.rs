@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
-use nonius_core::{DType, FrameSource, PixelsMut, Real, check_frames, check_room};
+use nonius_core::{DType, FrameSource, PixelsMut, check_frames, check_room};
 
 use crate::open::{ImageFile, open};
 use crate::selector::Selector;
 use crate::{Error, Result};
 
 /// A sequence of frames of one shape in one file or several, as a [`FrameSource`].
+///
+/// Pixels come in the type in which they are stored, or as `f64` where the file says how to compute them
+/// (FITS scaling and blanks, luminance). [`read`](FrameSource::read) also takes room for `f64` whatever is stored.
 ///
 /// A frame is read when it is asked for, by position and from any thread; memory holds no more than the
 /// frames being read. A deflated NPZ member can only be unpacked forwards: reading in order, also from
@@ -29,6 +32,7 @@ pub struct Stack {
     frames: Frames,
     n: usize,
     shape: (usize, usize),
+    dtype: DType,
     warnings: Vec<String>,
 }
 
@@ -47,7 +51,11 @@ impl Stack {
     /// As [`open`]; [`Error::Selection`] if what is selected has no frames: fewer than two axes, an axis
     /// of length 0, or an index behind a kept axis as in `[:,:,1]`.
     pub fn open(selector: impl TryInto<Selector, Error: Into<Error>>) -> Result<Self> {
-        let file = open(selector)?;
+        Stack::of(open(selector)?)
+    }
+
+    /// The frames of an opened file.
+    pub(crate) fn of(file: ImageFile) -> Result<Self> {
         let shape = match file.shape[..] {
             [.., y, x] if file.has_whole_frames() && !file.shape.contains(&0) => (y, x),
             _ => {
@@ -55,8 +63,8 @@ impl Stack {
                 return Err(Error::selection(&file.selector, problem));
             }
         };
-        let (n, warnings) = (file.n_frames(), file.warnings.clone());
-        Ok(Stack { frames: Frames::File(Box::new(file)), n, shape, warnings })
+        let (n, dtype, warnings) = (file.n_frames(), file.delivered(), file.warnings.clone());
+        Ok(Stack { frames: Frames::File(Box::new(file)), n, shape, dtype, warnings })
     }
 
     /// One frame from each of several files, in the order given. One selector alone means its own frames,
@@ -72,13 +80,17 @@ impl Stack {
             [first, ..] => open(first)?,
         };
         let shape = frame_shape(&first);
+        let mut dtype = file_dtype(&first);
         let mut warnings = Vec::new();
         for selector in selectors {
             let file = open_one_frame(selector)?;
             check_frame_shape(&file, shape)?;
+            if file_dtype(&file) != dtype {
+                dtype = DType::F64;
+            }
             warnings.extend(file.warnings.iter().map(|w| format!("{selector}: {w}")));
         }
-        Ok(Stack { frames: Frames::Files(selectors.to_vec()), n: selectors.len(), shape, warnings })
+        Ok(Stack { frames: Frames::Files(selectors.to_vec()), n: selectors.len(), shape, dtype, warnings })
     }
 
     /// Number of frames.
@@ -96,19 +108,33 @@ impl Stack {
         &self.warnings
     }
 
-    fn read<F: Real>(&self, index: usize, out: &mut [F]) -> Result<()> {
+    fn read_frames(&self, frames: Range<usize>, out: PixelsMut<'_>) -> Result<()> {
         match &self.frames {
-            Frames::File(file) => file.read_frame(index, out),
+            Frames::File(file) => file.read_frames(frames, out),
             Frames::Files(selectors) => {
-                let file = open_one_frame(&selectors[index])?;
+                let file = open_one_frame(&selectors[frames.start])?;
                 check_frame_shape(&file, self.shape)?;
-                // Copying one frame is little beside opening a file, and serves every selector.
-                let image = file.image::<F>()?;
-                out.iter_mut().zip(&image.pixels).for_each(|(o, &v)| *o = v);
-                Ok(())
+                match out {
+                    // Copying one frame is little beside opening a file, and serves every selector.
+                    PixelsMut::F64(out) => {
+                        let image = file.image::<f64>()?;
+                        out.iter_mut().zip(&image.pixels).for_each(|(o, &v)| *o = v);
+                        Ok(())
+                    }
+                    out if file_dtype(&file) == out.dtype() => file.read_frames(0..1, out),
+                    out => {
+                        let problem = format!("is of type {}, was {} before", file.dtype, out.dtype());
+                        Err(Error::damaged(&file.selector.path, "file", problem))
+                    }
+                }
             }
         }
     }
+}
+
+/// Type of the one frame of a file in a stack of files.
+fn file_dtype(file: &ImageFile) -> DType {
+    if file.has_whole_frames() { file.delivered() } else { DType::F64 }
 }
 
 fn open_one_frame(selector: &Selector) -> Result<ImageFile> {
@@ -142,16 +168,18 @@ impl FrameSource for Stack {
     }
 
     fn dtype(&self) -> DType {
-        DType::F64
+        self.dtype
     }
 
-    fn read(&self, frames: Range<usize>, out: PixelsMut<'_>) -> nonius_core::Result<()> {
+    fn read(&self, frames: Range<usize>, mut out: PixelsMut<'_>) -> nonius_core::Result<()> {
         check_frames(&frames, self.n)?;
         let (h, w) = self.shape;
-        check_room(frames.start, &out, DType::F64, frames.len() * h * w)?;
-        let PixelsMut::F64(out) = out else { return Ok(()) };
-        for (index, out) in frames.zip(out.chunks_mut(h * w)) {
-            self.read(index, out).map_err(|e| nonius_core::Error::Frame { index, reason: e.to_string() })?;
+        let dtype = if out.dtype() == DType::F64 { DType::F64 } else { self.dtype };
+        check_room(frames.start, &out, dtype, frames.len() * h * w)?;
+        for (k, index) in frames.enumerate() {
+            let room = out.reborrow().slice(k * h * w..(k + 1) * h * w);
+            let failed = |e: Error| nonius_core::Error::Frame { index, reason: e.to_string() };
+            self.read_frames(index..index + 1, room).map_err(failed)?;
         }
         Ok(())
     }

@@ -24,12 +24,38 @@ impl TiffPages {
         let pages = &self.pages[range];
         let pixels = out.len().checked_div(pages.len()).unwrap_or(0);
         for (page, out) in pages.iter().zip(out.chunks_mut(pixels.max(1))) {
-            self.read_page(page, out)?;
+            self.rows(page, |plane, stored, at, n| self.convert(page, plane, stored, &mut out[at..at + n]))?;
         }
         Ok(())
     }
 
-    fn read_page<F: Real>(&self, page: &Page, out: &mut [F]) -> Result<()> {
+    /// Pages `range` as delivered into the bytes of `out`, for a channel that is stored.
+    pub(crate) fn read_stored(&self, range: Range<usize>, out: &mut [u8]) -> Result<()> {
+        let pages = &self.pages[range];
+        let frame = out.len().checked_div(pages.len()).unwrap_or(0);
+        for (page, out) in pages.iter().zip(out.chunks_mut(frame.max(1))) {
+            let (n, size) = (page.interleaved(), page.encoding.dtype.size());
+            // Of planar files only the wanted plane comes, alone.
+            let channel = if page.planar { Channel::At(0) } else { self.channel };
+            self.rows(page, |_, stored, at, count| {
+                let out = &mut out[at * size..][..count * size];
+                match page.bits < 8 {
+                    true => self.unpack_bits(page, stored, |i, v| {
+                        if i < count {
+                            out[i] = v
+                        }
+                    }),
+                    false => channel.pick_stored(n, size, stored, out),
+                }
+            })?;
+            page.encoding.put_right(out);
+        }
+        Ok(())
+    }
+
+    /// Hands each piece of a row of a page to `put`: the colour plane, the stored bytes, the pixel where it
+    /// begins, the number of pixels.
+    fn rows(&self, page: &Page, mut put: impl FnMut(usize, &[u8], usize, usize)) -> Result<()> {
         let chunks = Directories::new(&self.source)?.chunks(page)?;
         let (down, across) = page.grid();
         let (rows, columns) = page.chunk;
@@ -52,8 +78,7 @@ impl TiffPages {
                 undo_predictor(page, chunk);
                 for row in 0..ny {
                     let stored = &chunk[row * page.chunk_row()..][..page.chunk_row()];
-                    let out = &mut out[(y + row) * page.width + x..][..nx];
-                    self.convert(page, plane, stored, out);
+                    put(plane, stored, (y + row) * page.width + x, nx);
                 }
             }
         }
@@ -79,16 +104,25 @@ impl TiffPages {
         })
     }
 
+    /// Hands every sample of a row of 1, 2 or 4 bits per sample with its place to `put`.
+    fn unpack_bits(&self, page: &Page, stored: &[u8], mut put: impl FnMut(usize, u8)) {
+        let mask = (1u16 << page.bits) as u8 - 1;
+        for i in 0..stored.len() * 8 / page.bits {
+            let bit = i * page.bits;
+            put(i, stored[bit / 8] >> (8 - page.bits - bit % 8) & mask);
+        }
+    }
+
     /// One stored row into pixels.
     fn convert<F: Real>(&self, page: &Page, plane: usize, stored: &[u8], out: &mut [F]) {
         let n = page.interleaved();
         if page.bits < 8 {
-            let mask = (1u16 << page.bits) as u8 - 1;
-            for (i, o) in out.iter_mut().enumerate() {
-                let bit = (i * n + self.channel.first()) * page.bits;
-                let value = stored[bit / 8] >> (8 - page.bits - bit % 8) & mask;
-                *o = F::of(value.into());
-            }
+            let count = out.len();
+            self.unpack_bits(page, stored, |i, v| {
+                if i < count {
+                    out[i] = F::of(v.into())
+                }
+            });
         } else if page.planar {
             self.channel.add_plane(plane, page.encoding, stored, out);
         } else {

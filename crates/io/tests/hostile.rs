@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nonius_io::{Error, Selector, Stack, describe, open, read_image};
+use nonius_core::{Missing, PixelBuffer, ScanParams};
+use nonius_io::{Access, Error, ScanOptions, Selector, Stack, describe, open, open_scan, read_image};
 
-use crate::testdata;
+use crate::{made, testdata};
 
 /// The largest single allocation of this binary so far, in bytes.
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
@@ -83,10 +84,34 @@ fn use_file(path: &Path) -> bool {
 #[track_caller]
 fn check(path: &Path, bytes: &[u8], what: &dyn Fn() -> String) -> bool {
     std::fs::write(path, bytes).unwrap();
-    let outcome = catch_unwind(AssertUnwindSafe(|| use_file(path)));
+    check_use(path, what, use_file)
+}
+
+#[track_caller]
+fn check_use(path: &Path, what: &dyn Fn() -> String, used: impl Fn(&Path) -> bool) -> bool {
+    let outcome = catch_unwind(AssertUnwindSafe(|| used(path)));
     let largest = LARGEST.load(Ordering::Relaxed);
     assert!(largest <= LIMIT, "{}: an allocation of {largest} bytes", what());
     outcome.unwrap_or_else(|_| panic!("{}: panicked", what()))
+}
+
+/// Everything that a caller can do with a scan. True if frames came out.
+pub(crate) fn use_scan(path: &Path) -> bool {
+    let mut any = false;
+    for access in [Access::Mapped, Access::Positioned] {
+        let scan = ScanParams { missing: Missing::Skip, ..Default::default() };
+        let options = ScanOptions { access, scan, order_by_number: true, ..Default::default() };
+        let Ok(file) = open_scan(path, &options) else { continue };
+        let frames = file.scan.frames();
+        let (n, (h, w)) = (frames.n_frames(), frames.frame_shape());
+        let mut buffer = PixelBuffer::default();
+        for k in [0, n / 2, n - 1] {
+            let lent = frames.lend(k..k + 1).map(|pixels| pixels.len());
+            assert!(lent.is_none_or(|len| len == h * w));
+            any |= frames.read(k..k + 1, buffer.room(frames.dtype(), h * w)).is_ok();
+        }
+    }
+    any
 }
 
 /// A scratch file in memory where the system has such a folder: the tests write some 10⁵ times.
@@ -107,6 +132,30 @@ fn cut_at_every_byte() {
             let step = if bytes.len() > 10_000 { 7 } else { 1 };
             for len in (0..bytes.len()).step_by(step) {
                 check(&path, &bytes[..len], &|| format!("{name}, cut at {len}"));
+            }
+        }
+    }
+}
+
+/// Every prefix of each small scan, and each byte changed to three values.
+#[test]
+fn scans_cut_and_changed_at_every_byte() {
+    let folder = scratch();
+    for (k, (reader, extension, bytes)) in made::all().into_iter().enumerate() {
+        let path = folder.path().join(format!("{k}.{extension}"));
+        let try_bytes = |bytes: &[u8], what: &dyn Fn() -> String| {
+            std::fs::write(&path, bytes).unwrap();
+            check_use(&path, what, use_scan)
+        };
+        assert!(try_bytes(&bytes, &|| format!("{reader}, whole")), "{reader} {k}");
+        for len in 0..bytes.len() {
+            try_bytes(&bytes[..len], &|| format!("{reader} {k}, cut at {len}"));
+        }
+        for at in 0..bytes.len() {
+            for value in [0x00, 0xff, 0x7f] {
+                let mut changed = bytes.clone();
+                changed[at] = value;
+                try_bytes(&changed, &|| format!("{reader} {k}, [{at}] = {value}"));
             }
         }
     }

@@ -4,8 +4,13 @@
 mod golden;
 /// Cut, changed and lying files.
 mod hostile;
+/// Small files of every scan format, made byte by byte.
+mod made;
 /// What is written reads back; selectors; frames in any order.
 mod properties;
+
+/// Scans from every format, and what becomes of bad files.
+mod scans;
 
 use std::path::PathBuf;
 

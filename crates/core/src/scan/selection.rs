@@ -153,6 +153,11 @@ impl<'a> Scan<'a> {
         &*self.frames
     }
 
+    /// What becomes of positions without a frame.
+    pub fn missing(&self) -> Missing {
+        self.missing
+    }
+
     /// Positions without a frame.
     pub fn n_missing(&self) -> usize {
         self.n_missing

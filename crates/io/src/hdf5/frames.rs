@@ -16,8 +16,7 @@ const LARGEST_PIECE: usize = 64 << 20;
 pub(crate) struct Hdf5Frames {
     data: Box<dyn Dataset>,
     name: String,
-    /// Which axes of the dataset are those of a frame; all others count frames.
-    frame_axes: [usize; 2],
+    /// Axes of the dataset that count frames; the others are those of a frame.
     scan_axes: Vec<usize>,
     frame_shape: (usize, usize),
     n: usize,
@@ -43,10 +42,14 @@ impl Hdf5Frames {
         let Some(n) = possible.filter(|_| frame <= (48 << 20) + 1100 * len) else {
             return Err(Error::damaged(path, &name, format!("shape {shape:?} is no scan that can be")));
         };
-        let mut frames =
-            Hdf5Frames { data, name, frame_axes, scan_axes, frame_shape: (h, w), n, per_chunk: 1 };
+        let mut frames = Hdf5Frames { data, name, scan_axes, frame_shape: (h, w), n, per_chunk: 1 };
         frames.per_chunk = frames.frames_in_a_chunk();
         Ok(frames)
+    }
+
+    /// Type of the numbers in the file.
+    pub(crate) fn stored(&self) -> DType {
+        self.data.encoding().dtype
     }
 
     /// Frames in file order that fill whole chunks, if that is bearable; else those along the last scan axis.

@@ -100,7 +100,8 @@ fn all_groups(file: &dyn Container) -> Vec<String> {
     found
 }
 
-fn all_datasets(file: &dyn Container) -> Vec<String> {
+/// All datasets below the root.
+pub(crate) fn all_datasets(file: &dyn Container) -> Vec<String> {
     let in_group = |group: String| {
         file.members(&group)
             .datasets

@@ -34,6 +34,12 @@ pub(crate) struct Hdf5Scan {
     pub(crate) metadata: Header,
 }
 
+/// Paths of all datasets of numbers of the file at `path`.
+pub(crate) fn datasets(path: &Path) -> Result<Vec<String>> {
+    let file = pure::PureFile::open(path)?;
+    Ok(layout::all_datasets(&file).into_iter().filter(|d| file.dataset(d).is_ok()).collect())
+}
+
 /// Opens the scan in the file at `path`: the dataset at `dataset` or, if none is named, the one that the layout
 /// of the file means.
 pub(crate) fn open_scan(path: &Path, dataset: Option<&str>) -> Result<Hdf5Scan> {
