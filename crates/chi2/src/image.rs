@@ -4,9 +4,8 @@ use ndarray::{Array2, ArrayView2};
 use nonius_core::{Error, Real, Result, check_not_empty, check_shape};
 use serde::{Deserialize, Serialize};
 
-use crate::params::{Chi2Params, CorrelatedNoise};
 use crate::spectrum::NoiseSpectrum;
-use crate::whiten::NoisePower;
+use crate::whiten::Correlation;
 
 /// What is known of the noise of an image: standard deviations in the units of its pixels.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,7 +79,12 @@ impl<'a, F: Real> Chi2Image<'a, F> {
             nonius_core::check_finite(what, self.image)?;
             let sigma = if let Noise::Uniform(sigma) = self.noise { sigma } else { 1.0 };
             let variance = Array2::from_elem(self.image.dim(), sigma * sigma);
-            return Ok(Prepared { pixels: self.image.mapv(F::f64), variance, known, noise: None });
+            return Ok(Prepared {
+                pixels: self.image.mapv(F::f64),
+                variance,
+                known,
+                correlation: Correlation::None,
+            });
         }
         let mut variance = Array2::from_elem(self.image.dim(), f64::INFINITY);
         let mut pixels = Array2::zeros(self.image.dim());
@@ -105,7 +109,7 @@ impl<'a, F: Real> Chi2Image<'a, F> {
                 variance[[y, x]] = sigma * sigma;
             }
         }
-        Ok(Prepared { pixels, variance, known, noise: None })
+        Ok(Prepared { pixels, variance, known, correlation: Correlation::None })
     }
 }
 
@@ -116,14 +120,14 @@ pub(crate) struct Prepared {
     pub(crate) variance: Array2<f64>,
     /// Whether the noise was given.
     pub(crate) known: bool,
-    /// Spectrum of the noise of both images, in the moving one, where a sandwich has to allow for it.
-    pub(crate) noise: Option<NoisePower>,
+    /// Of the moving image: the correlation of both images' noise.
+    pub(crate) correlation: Correlation,
 }
 
 impl Prepared {
     /// Whether the covariance is to be that under correlated noise.
-    pub(crate) fn wants_sandwich(&self, params: &Chi2Params) -> bool {
-        params.correlated_noise == CorrelatedNoise::Sandwich || self.noise.is_some()
+    pub(crate) fn wants_sandwich(&self) -> bool {
+        !matches!(self.correlation, Correlation::None)
     }
 
     pub(crate) fn weights(&self) -> Array2<f64> {

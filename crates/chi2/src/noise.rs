@@ -5,6 +5,7 @@ use nonius_core::{OverlapResiduals, RealFft2, Result, fast_length, frequency};
 use num_complex::Complex;
 
 use crate::image::Prepared;
+use crate::whiten::Correlation;
 
 /// Lag-1 autocorrelation of residuals of unit weight above which noise counts as correlated, if it is also
 /// four standard errors.
@@ -86,7 +87,7 @@ pub(crate) fn residual_power(
 ) -> Result<Vec<f64>> {
     let (h, w) = fft.shape();
     let each = || (0..fft.n_kx()).flat_map(|kx| (0..h).map(move |ky| (kx, ky)));
-    if let Some(noise) = &moving.noise {
+    if let Correlation::Known(noise) = &moving.correlation {
         let mut power = noise.on(fft)?;
         if !moving.known {
             let sum: f64 = each().map(|(kx, ky)| fft.multiplicity(kx) * e[kx * h + ky].norm_sqr()).sum();

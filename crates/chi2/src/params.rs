@@ -25,7 +25,8 @@ pub enum CorrelatedNoise {
     /// In periodic frames the filter is `1/√P`, exactly, and no pixel may be masked. In overlap frames it is a
     /// short kernel: of those up to 33 px wide the one that promises the least errors, none included; a border as
     /// wide as it reaches takes no part, nor do pixels that near a masked one. What it leaves of the noise'
-    /// correlation is in the covariance, by the sandwich. χ², gain and competing minima are those of the filtered
+    /// correlation is in the covariance, by the sandwich; what a spectrum from a blank region misjudges, too, as the
+    /// residuals show it. χ², gain and competing minima are those of the filtered
     /// images.
     Whiten,
 }

@@ -50,13 +50,8 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     let Some(inverse) = invert_free(best.at.hessian.map(|row| row.map(|v| 0.5 * v)), [h > 1, w > 1]) else {
         return Ok(Chi2Shift::undetermined());
     };
-    let (correlated, gradient) = chi2.residual_correlation(
-        reference,
-        moving,
-        best.shift,
-        (gain, offset),
-        moving.wants_sandwich(params),
-    )?;
+    let (correlated, gradient) =
+        chi2.residual_correlation(reference, moving, best.shift, (gain, offset), moving.wants_sandwich())?;
     let covariance = match gradient {
         Some(gradient) => sandwich(inverse, gradient),
         None => inverse.map(|row| row.map(|v| scale * v)),

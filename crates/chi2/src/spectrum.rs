@@ -45,6 +45,7 @@ pub struct NoiseSpectrum {
     /// In the layout of a discrete Fourier transform, mean 1.
     power: Array2<f64>,
     sigma: f64,
+    measured: bool,
 }
 
 impl NoiseSpectrum {
@@ -71,7 +72,7 @@ impl NoiseSpectrum {
         let largest = power.iter().copied().fold(0.0, f64::max);
         let relative = power.mapv(|p| p / largest);
         let mean = relative.sum() / power.len() as f64;
-        Ok(NoiseSpectrum { power: relative / mean, sigma: mean.sqrt() * largest.sqrt() })
+        Ok(NoiseSpectrum { power: relative / mean, sigma: mean.sqrt() * largest.sqrt(), measured: false })
     }
 
     /// A spectrum that is `power(f)` at the frequency f, cycles per px, in every direction; for frames of
@@ -96,10 +97,10 @@ impl NoiseSpectrum {
 
     /// The spectrum of a part of an image where there is nothing but noise, for frames of `shape`.
     ///
-    /// Periodograms of segments of up to 64 × 64 px, which overlap by half, are averaged (P. D. Welch, IEEE Trans.
+    /// Periodograms of segments of half its sides, at most 64 px, which overlap by half, are averaged (P. D. Welch, IEEE Trans.
     /// Audio Electroacoust. 15, 70 (1967)); their logarithm is smoothed over 5 × 5 frequencies and interpolated.
     /// The squared Hann taper leaks less than 10⁻¹¹ of the power from 20 frequencies away, so that steep spectra
-    /// can be told; structure finer than 3/64 cycles per px cannot. [`sigma`](Self::sigma) is the standard
+    /// can be told; structure finer than 3 cycles per segment cannot. [`sigma`](Self::sigma) is the standard
     /// deviation of the region's pixels.
     ///
     /// # Errors
@@ -121,9 +122,11 @@ impl NoiseSpectrum {
         if variance.sqrt() <= 4.0 * f64::EPSILON * mean.abs() || !variance.is_normal() {
             return Err(Error::parameter(NAME, "noise that can be measured", "pixels that are all alike"));
         }
-        let smooth = smoothed(&periodogram(&noise)?);
+        // Several segments rather than one, as far as they can tell frequencies apart.
+        let segment = |n: usize| (n / 2).clamp(LEAST_REGION, SEGMENT);
+        let smooth = smoothed(&periodogram(&noise, (segment(h), segment(w)))?);
         let spectrum = Self::new(resampled(&smooth, shape).view())?;
-        Ok(NoiseSpectrum { sigma: variance.sqrt(), ..spectrum })
+        Ok(NoiseSpectrum { sigma: variance.sqrt(), measured: true, ..spectrum })
     }
 
     /// Power at the frequencies of a discrete Fourier transform, `(y, x)`, zero frequency first; its mean is 1.
@@ -134,6 +137,11 @@ impl NoiseSpectrum {
     /// Standard deviation of a pixel that the power had as it was given or measured.
     pub fn sigma(&self) -> f64 {
         self.sigma
+    }
+
+    /// Whether it was measured, not given.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.measured
     }
 
     /// Whether all frequencies have the same power, to rounding.
@@ -152,7 +160,8 @@ impl NoiseSpectrum {
         let shape = self.power.dim();
         let beside = other.map_or_else(|| Array2::ones(shape), |o| o.on(shape));
         let power = (&self.power * own + beside * others) / (own + others);
-        NoiseSpectrum { power, sigma: (own + others).sqrt() }
+        let measured = self.measured || other.is_some_and(|o| o.measured);
+        NoiseSpectrum { power, sigma: (own + others).sqrt(), measured }
     }
 
     pub(crate) fn check_shape(&self, image: &[usize]) -> Result<()> {
@@ -160,11 +169,11 @@ impl NoiseSpectrum {
     }
 }
 
-/// Averaged periodogram `|DFT|²/N` of segments, in the full layout of a transform; its mean is about the mean
+/// Averaged periodogram `|DFT|²/N` of segments of up to `side` px `(y, x)`, in the full layout of a transform; its mean is about the mean
 /// square of the image, whose mean should be 0.
-pub(crate) fn periodogram(image: &Array2<f64>) -> Result<Array2<f64>> {
+pub(crate) fn periodogram(image: &Array2<f64>, side: (usize, usize)) -> Result<Array2<f64>> {
     let (h, w) = image.dim();
-    let side = (h.min(SEGMENT), w.min(SEGMENT));
+    let side = (side.0.min(h), side.1.min(w));
     let taper = |n: usize| -> Vec<f64> { Window::Hann.samples::<f64>(n).iter().map(|v| v * v).collect() };
     let (taper_y, taper_x) = (taper(side.0), taper(side.1));
     let starts = |n: usize, side: usize| -> Vec<usize> {
@@ -276,7 +285,7 @@ mod tests {
     #[test]
     fn the_periodogram_of_a_wave_stands_where_the_wave_is_and_nowhere_else() {
         let wave = |x: usize| (std::f64::consts::TAU * 8.3 * x as f64 / 64.0).cos();
-        let power = periodogram(&Array2::from_shape_fn((64, 64), |(_, x)| wave(x))).unwrap();
+        let power = periodogram(&Array2::from_shape_fn((64, 64), |(_, x)| wave(x)), (64, 64)).unwrap();
         assert!(power[[0, 8]] > 1e10 * power[[0, 30]], "{} {}", power[[0, 8]], power[[0, 30]]);
         assert_eq!(power[[0, 8]], power[[0, 56]]);
     }

@@ -29,6 +29,17 @@ pub(crate) struct Pair {
     reach: usize,
 }
 
+/// What a covariance has to allow for.
+#[derive(Debug, Clone)]
+pub(crate) enum Correlation {
+    /// White noise, or noise that is taken for it.
+    None,
+    /// Noise whose spectrum the residuals have to tell.
+    Residuals,
+    /// Noise whose spectrum is known.
+    Known(NoisePower),
+}
+
 /// Noise whose spectrum is known, per pixel of variance 1.
 #[derive(Debug, Clone)]
 pub(crate) struct NoisePower {
@@ -57,22 +68,28 @@ impl Pair {
     ) -> Result<Self> {
         let (fixed, other) = (reference.prepared("reference")?, moving.prepared("moving")?);
         let spectrum = spectrum_of_both(reference, moving, &fixed, &other)?;
-        let pair = |reference, moving| Pair { reference, moving, constant: 1.0, reach: 0 };
+        let pair = |correlation| Pair {
+            reference: fixed,
+            moving: Prepared { correlation, ..other },
+            constant: 1.0,
+            reach: 0,
+        };
         let whiten = params.correlated_noise == CorrelatedNoise::Whiten;
         match spectrum {
             None if whiten => {
                 Err(Error::parameter("noise spectrum", "given, to whiten by (or take the sandwich)", "none"))
             }
             Some(spectrum) if !spectrum.is_white() && params.correlated_noise != CorrelatedNoise::Ignore => {
-                let noise = Some(NoisePower { spectrum: spectrum.clone(), kernel: None });
-                let unfiltered = pair(fixed, Prepared { noise, ..other });
+                let noise = NoisePower { spectrum: spectrum.clone(), kernel: None };
+                let unfiltered = pair(Correlation::Known(noise));
                 match (whiten, params.frame) {
                     (false, _) => Ok(unfiltered),
                     (true, Frame::Periodic) => unfiltered.whitened_exactly(&spectrum, F::epsilon().f64()),
                     (true, Frame::Overlap) => unfiltered.whitened_by_a_kernel(spectrum, params),
                 }
             }
-            _ => Ok(pair(fixed, other)),
+            None if params.correlated_noise == CorrelatedNoise::Sandwich => Ok(pair(Correlation::Residuals)),
+            _ => Ok(pair(Correlation::None)),
         }
     }
 
@@ -113,8 +130,14 @@ impl Pair {
         let signal = if self.moving.known { rounded / self.moving.variance[[0, 0]] } else { 1e4 };
         let rounding = 16.0 * epsilon * epsilon * signal;
         let response = spectrum.power().mapv(|p| 1.0 / (p + rounding).sqrt());
+        // A measured spectrum is as good as the measurement: errors then come from what is left.
+        let correlation = if spectrum.is_measured() { Correlation::Residuals } else { Correlation::None };
         let whiten = |part: Prepared| -> Result<Prepared> {
-            Ok(Prepared { pixels: filtered(&part.pixels, &response)?, noise: None, ..part })
+            Ok(Prepared {
+                pixels: filtered(&part.pixels, &response)?,
+                correlation: correlation.clone(),
+                ..part
+            })
         };
         let constant = response[[0, 0]];
         let reference = self.reference;
@@ -142,7 +165,10 @@ impl Pair {
                 }
             }
         }
-        self.moving.noise = Some(NoisePower { spectrum, kernel: Some(kernel) });
+        self.moving.correlation = match spectrum.is_measured() {
+            true => Correlation::Residuals,
+            false => Correlation::Known(NoisePower { spectrum, kernel: Some(kernel) }),
+        };
         Ok(self)
     }
 
@@ -271,7 +297,7 @@ fn scene_power(part: &Prepared) -> Result<Array2<f64>> {
     let mean = part.pixels.sum() / n;
     let centred =
         Array2::from_shape_fn(valid.dim(), |at| if valid[at] { part.pixels[at] - mean } else { 0.0 });
-    let power = periodogram(&centred)?;
+    let power = periodogram(&centred, (DESIGN, DESIGN))?;
     let largest = power.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let spectrum = NoiseSpectrum::new(power.mapv(|p| p.max(1e-20 * largest)).view())?;
     Ok(spectrum.on((DESIGN, DESIGN)) * spectrum.sigma().powi(2))

@@ -1,7 +1,7 @@
 //! What χ² says of two images, as a table and as the JSON object of the contract.
 
 use nonius::chi2::compatible::GridShift;
-use nonius::chi2::{Chi2Params, Chi2Shift};
+use nonius::chi2::{Chi2Params, Chi2Shift, CorrelatedNoise};
 use nonius::core::{RunnerUp, Status};
 use nonius::plot::Picture;
 use serde::Serialize;
@@ -37,6 +37,12 @@ pub(crate) struct Found {
     pub(crate) scaled_by_residuals: bool,
     /// None where it was not looked for.
     pub(crate) correlated: Option<bool>,
+    /// What was made of correlated noise.
+    pub(crate) correlated_noise: CorrelatedNoise,
+    /// Where its spectrum comes from: `residuals`, `region` or `file`; None if it was of no account.
+    pub(crate) noise_spectrum: Option<&'static str>,
+    /// σ of every pixel of the moving image, as given or as a region tells it.
+    pub(crate) noise_sigma: Option<f64>,
     pub(crate) overlap: usize,
     pub(crate) gain: f64,
     pub(crate) offset: f64,
@@ -66,6 +72,9 @@ impl Found {
             competing: found.competing.clone(),
             scaled_by_residuals: found.scaled_by_residuals,
             correlated: Some(found.correlated),
+            correlated_noise: CorrelatedNoise::Ignore,
+            noise_spectrum: None,
+            noise_sigma: None,
             overlap: found.overlap,
             gain: found.gain,
             offset: found.offset,
@@ -108,6 +117,9 @@ impl Found {
             competing: Vec::new(),
             scaled_by_residuals: false,
             correlated: None,
+            correlated_noise: CorrelatedNoise::Ignore,
+            noise_spectrum: None,
+            noise_sigma: None,
             overlap: n,
             gain: 1.0,
             offset,
@@ -173,7 +185,7 @@ impl Found {
                 None => format!("{image}: noise was not given; errors are scaled by the residuals"),
             });
         }
-        if self.correlated == Some(true) && !params.correlated_noise {
+        if self.correlated == Some(true) && params.correlated_noise == CorrelatedNoise::Ignore {
             doubts.push(format!(
                 "{image}: residuals of neighbouring pixels are alike; --correlated-noise gives errors for that"
             ));
