@@ -45,7 +45,8 @@ impl Chi2Map {
 
 /// χ² of [`chi2_shift`](crate::chi2_shift) at every whole-pixel displacement, over the pixels that are valid in
 /// both images there; a mask of the reference moves with it, in periodic frames too. What the reference's
-/// noise adds is not looked at.
+/// noise adds is not looked at. Of images that are whitened in overlap frames, the border that the filter reaches
+/// beyond is hidden.
 ///
 /// # Errors
 /// As [`chi2_shift`](crate::chi2_shift).

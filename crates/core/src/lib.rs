@@ -11,10 +11,12 @@ mod interpolation;
 mod overlap;
 mod peak;
 mod progress;
+mod resample;
 mod scalar;
 mod slopes;
 mod spline;
 mod statistics;
+mod tangent_plane;
 mod transform;
 mod trigonometric;
 mod weighted;
@@ -34,12 +36,14 @@ pub use overlap::{
 };
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use progress::{NoProgress, Progress};
+pub use resample::{Resampled, resample};
 pub use scalar::{Real, Sample};
 pub use slopes::{SLOPE_NOISE, slopes, slopes_into};
 pub use spline::{
     NoiseGain, ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift,
 };
 pub use statistics::RunningStatistics;
+pub use tangent_plane::TangentPlane;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
 pub use trigonometric::{Derivatives, Maximum, TrigonometricPolynomial};
 pub use weighted::{WeightedImage, WeightedSums};

@@ -23,6 +23,8 @@ Examples:
   nonius chi2 a.tif b.tif --correlated-noise       noise of neighbouring pixels has something in common
   nonius chi2 a.fits b.fits --whiten --noise-region 0:100,50:150
       its power spectrum and size are those of rows 0 to 99, columns 50 to 149 of b.fits: least errors
+  nonius chi2 a.fits b.fits --err 0.1 --wcs        b.fits is brought to the pixels of a.fits by their
+      world coordinates; the shift that is left, in px of a.fits and in arcseconds
   nonius chi2 a.npy b.npy --err 1 --gain --nsigma 2 --joint --profile --json
   nonius chi2 a.npy b.npy --err 0.1 --upsample auto    as image_registration, on a grid
 
@@ -97,6 +99,11 @@ pub(crate) struct Chi2Args {
     /// frequency first; only its form counts
     #[arg(long, value_name = "FILE")]
     noise_spectrum: Option<String>,
+    /// Bring MOVING to the pixels of REF first, by the world coordinates of their FITS headers (projection TAN),
+    /// pixels being samples of surface brightness; the shift comes in arcseconds, too, east and north, and its
+    /// errors allow for the noise that interpolation makes neighbours share
+    #[arg(long, conflicts_with_all = ["upsample", "whiten", "noise_region", "noise_spectrum"])]
+    wcs: bool,
     /// Largest shift along each axis to be considered, px [default: any]
     #[arg(long, value_name = "PX", allow_negative_numbers = true)]
     max_shift: Option<f64>,
@@ -186,6 +193,8 @@ pub(crate) struct Files {
     pub(crate) err: Option<Sigma>,
     pub(crate) reference_err: Option<Sigma>,
     pub(crate) spectrum: Option<SpectrumFrom>,
+    /// By world coordinates.
+    pub(crate) wcs: bool,
     pub(crate) reference_mask: Option<String>,
     pub(crate) moving_mask: Option<String>,
     pub(crate) map: Option<PathBuf>,
@@ -224,6 +233,17 @@ impl Chi2Args {
         if self.whiten {
             fit.correlated_noise = CorrelatedNoise::Whiten;
         }
+        if self.wcs {
+            if fit.frame == Frame::Periodic {
+                return Err(
+                    Usage("--wcs is for overlap frames: what is resampled does not wrap".into()).into()
+                );
+            }
+            if fit.correlated_noise == CorrelatedNoise::Whiten {
+                return Err(Usage("--wcs takes the sandwich; it does not whiten".into()).into());
+            }
+            fit.correlated_noise = CorrelatedNoise::Sandwich;
+        }
         fit.max_shift = self.max_shift.or(fit.max_shift);
         fit.validate().map_err(|e| {
             Usage(e.to_string().replacen("n_sigma ", "--nsigma ", 1).replacen(
@@ -232,6 +252,9 @@ impl Chi2Args {
                 1,
             ))
         })?;
+        if self.wcs && config.compatible.is_some() {
+            return Err(Usage("--wcs does not go together with --upsample".into()).into());
+        }
         if let Some(grid) = &mut config.compatible {
             grid.zeromean = (grid.zeromean || self.zeromean) && !self.no_offset;
             self.check_grid(&config)?;
@@ -294,6 +317,7 @@ impl Chi2Args {
             err: sigma("--err", &self.err)?,
             reference_err: sigma("--reference-err", &self.reference_err)?,
             spectrum,
+            wcs: self.wcs,
             reference_mask: self.reference_mask.clone(),
             moving_mask: self.moving_mask.clone(),
             map: self.map.clone(),

@@ -5,11 +5,12 @@ use ndarray::Array2;
 use nonius::Error;
 use nonius::chi2::compatible::{Chi2ShiftParams, PixelError, chi2_shift as chi2_shift_on_grid};
 use nonius::chi2::{Chi2Image, CorrelatedNoise, Noise, NoiseSpectrum, chi2_map, chi2_shift};
-use nonius::io::{read_image, write_npy};
+use nonius::io::{Header, Image, read_image, write_npy};
 
 use super::args::{Chi2Config, Files, Sigma, SpectrumFrom};
 use super::outcome::Found;
 use super::picture;
+use super::sky::Sky;
 use crate::session::Session;
 
 /// Measures the displacement between the images of `files` and writes what `files` asks for.
@@ -20,6 +21,14 @@ pub(crate) fn measure(session: &Session, config: &Chi2Config, files: &Files) -> 
     if let Some(from) = &files.spectrum {
         moving.learn_spectrum(&files.moving, from)?;
     }
+    let sky = match files.wcs {
+        true => {
+            let sky = Sky::of([&files.reference, &files.moving], [&reference, &moving])?;
+            moving = sky.on_reference(moving, &reference, &files.moving, config)?;
+            Some(sky)
+        }
+        false => None,
+    };
     let images = [reference.image(), moving.image()];
     session.check_cancelled()?;
 
@@ -32,6 +41,7 @@ pub(crate) fn measure(session: &Session, config: &Chi2Config, files: &Files) -> 
     };
     found.warnings = reference.warnings.iter().chain(&moving.warnings).cloned().collect();
     found.warnings.extend(found.doubts(&config.fit, moving.is_known(), files.reference_err.is_some()));
+    found.on_sky = sky.map(|sky| sky.shift(&found));
     found.correlated_noise = config.fit.correlated_noise;
     found.noise_spectrum = match &files.spectrum {
         Some(SpectrumFrom::Region(_)) => Some("region"),
@@ -72,20 +82,28 @@ fn on_grid(
 }
 
 /// An image with its noise and mask.
-struct Known {
-    pixels: Array2<f64>,
-    mask: Option<Array2<bool>>,
-    sigma: Option<f64>,
-    sigmas: Option<Array2<f64>>,
-    spectrum: Option<NoiseSpectrum>,
-    warnings: Vec<String>,
+pub(super) struct Known {
+    pub(super) pixels: Array2<f64>,
+    pub(super) header: Header,
+    pub(super) mask: Option<Array2<bool>>,
+    pub(super) sigma: Option<f64>,
+    pub(super) sigmas: Option<Array2<f64>>,
+    pub(super) spectrum: Option<NoiseSpectrum>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Known {
     fn read(file: &str, err: &Option<Sigma>, mask: &Option<String>, config: &Chi2Config) -> Result<Self> {
-        let pixels = read_image::<f64>(file)?.pixels;
-        let mut known =
-            Known { pixels, mask: None, sigma: None, sigmas: None, spectrum: None, warnings: Vec::new() };
+        let Image { pixels, header, .. } = read_image::<f64>(file)?;
+        let mut known = Known {
+            pixels,
+            header,
+            mask: None,
+            sigma: None,
+            sigmas: None,
+            spectrum: None,
+            warnings: Vec::new(),
+        };
         match err {
             Some(Sigma::Number(sigma)) => known.sigma = Some(*sigma),
             Some(Sigma::File(name)) => known.sigmas = Some(beside(&known.pixels, name, "errors")?),
@@ -143,7 +161,8 @@ impl Known {
         Ok(())
     }
 
-    fn is_known(&self) -> bool {
+    /// Whether σ is known.
+    pub(super) fn is_known(&self) -> bool {
         self.sigma.is_some() || self.sigmas.is_some()
     }
 

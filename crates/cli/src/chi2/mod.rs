@@ -4,6 +4,7 @@ mod args;
 mod measure;
 mod outcome;
 mod picture;
+mod sky;
 
 use anyhow::Result;
 

@@ -15,6 +15,15 @@ pub(crate) struct Limits {
     pub(crate) y: [f64; 2],
 }
 
+/// The shift on the sky with its standard errors: east is dα·cosδ, north dδ.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct SkyShift {
+    pub(crate) dra_arcsec: f64,
+    pub(crate) ddec_arcsec: f64,
+    pub(crate) edra_arcsec: f64,
+    pub(crate) eddec_arcsec: f64,
+}
+
 /// The displacement and all that is known of it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Found {
@@ -46,6 +55,9 @@ pub(crate) struct Found {
     pub(crate) overlap: usize,
     pub(crate) gain: f64,
     pub(crate) offset: f64,
+    /// The shift on the sky, if it was asked for.
+    #[serde(flatten)]
+    pub(crate) on_sky: Option<SkyShift>,
     pub(crate) warnings: Vec<String>,
     #[serde(skip)]
     pub(crate) degrees_of_freedom: f64,
@@ -75,6 +87,7 @@ impl Found {
             correlated_noise: CorrelatedNoise::Ignore,
             noise_spectrum: None,
             noise_sigma: None,
+            on_sky: None,
             overlap: found.overlap,
             gain: found.gain,
             offset: found.offset,
@@ -120,6 +133,7 @@ impl Found {
             correlated_noise: CorrelatedNoise::Ignore,
             noise_spectrum: None,
             noise_sigma: None,
+            on_sky: None,
             overlap: n,
             gain: 1.0,
             offset,
@@ -138,12 +152,19 @@ impl Found {
         if apart {
             heads.extend(["−dy", "+dy", "−dx", "+dx"]);
         }
+        if self.on_sky.is_some() {
+            heads.extend(["dα·cosδ″", "dδ″", "±dα·cosδ″", "±dδ″"]);
+        }
         heads.extend(["χ²/freedom", "overlap", "status"]);
         let mut table = Table::new(&heads);
         let mut cells = vec![self.image.clone(), signed(self.dy), signed(self.dx)];
         cells.extend([self.edy, self.edx].map(sigma));
         if apart {
             cells.extend([y, x].as_flattened().iter().map(|&v| sigma(v)));
+        }
+        if let Some(sky) = &self.on_sky {
+            cells.extend([sky.dra_arcsec, sky.ddec_arcsec].map(signed));
+            cells.extend([sky.edra_arcsec, sky.eddec_arcsec].map(sigma));
         }
         let reduced = self.reduced_chi2;
         cells.push(if reduced.is_finite() { format!("{reduced:.4}") } else { "–".into() });
