@@ -58,7 +58,7 @@ impl TangentPlane {
         let [[a, b], [c, d]] = matrix.map(|row| row.map(f64::to_radians));
         let determinant = a * d - b * c;
         // Of the same order as the product of its rows' lengths, unless they are parallel.
-        let flat = !(determinant.abs() > 1e-12 * a.hypot(b) * c.hypot(d));
+        let flat = determinant.abs() <= 1e-12 * a.hypot(b) * c.hypot(d);
         let inverse = [[d, -b], [-c, a]].map(|row| row.map(|v| v / determinant));
         if flat || inverse.as_flattened().iter().any(|v| !v.is_finite()) {
             let got = format!("{matrix:?} degrees per px");
