@@ -299,7 +299,7 @@ fn scene_power(part: &Prepared) -> Result<Array2<f64>> {
         Array2::from_shape_fn(valid.dim(), |at| if valid[at] { part.pixels[at] - mean } else { 0.0 });
     let power = periodogram(&centred, (DESIGN, DESIGN))?;
     let largest = power.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let spectrum = NoiseSpectrum::new(power.mapv(|p| p.max(1e-20 * largest)).view())?;
+    let spectrum = NoiseSpectrum::new(power.mapv(|p| p.max(1e-20 * largest).max(f64::MIN_POSITIVE)).view())?;
     Ok(spectrum.on((DESIGN, DESIGN)) * spectrum.sigma().powi(2))
 }
 

@@ -261,6 +261,10 @@ fn what_cannot_be_whitened_is_an_error() {
                 message(&plain, &moving.with_spectrum(&spectrum).with_mask(mask.view())).contains("mask")
             );
         }
+        let flat = Array2::from_elem((64, 64), 4.0);
+        let found =
+            chi2_shift(&Chi2Image::new(flat.view()), &moving.with_spectrum(&spectrum), &params).unwrap();
+        assert!(found.standard_errors().iter().all(|e| e.is_nan() || *e > 1.0), "{found:?}");
         // The sandwich takes σ of every pixel.
         let sandwich = Chi2Params { correlated_noise: CorrelatedNoise::Sandwich, ..params };
         let found = chi2_shift(&plain, &uneven.with_mask(mask.view()), &sandwich).unwrap();
