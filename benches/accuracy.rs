@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use ndarray::{Array2, ArrayView2};
-use nonius::chi2::{Chi2Image, Chi2Params, chi2_shift};
+use nonius::chi2::{Chi2Image, Chi2Params, CorrelatedNoise, NoiseSpectrum, chi2_shift};
 use nonius::core::invert_symmetric;
 use nonius::plot::{AccuracyChart, AccuracyRow};
 use nonius::registration::{MaskedParams, RegistrationParams, RegistrationPlan, Status, register_masked};
@@ -31,6 +31,17 @@ struct Row {
     mask: Option<fn(usize, usize) -> bool>,
     /// Factor on the moving image's noise, pixel by pixel.
     uneven: Option<fn(usize, usize) -> f64>,
+    /// What is said of the noise's spectrum.
+    spectrum: Spectrum,
+}
+
+#[derive(Clone, Copy)]
+enum Spectrum {
+    Unknown,
+    /// As it is.
+    True,
+    /// From noise alone, 128 × 128 px of it.
+    BlankRegion,
 }
 
 #[derive(Clone, Copy)]
@@ -88,7 +99,7 @@ fn rows() -> Vec<Row> {
     };
     let row = |scene, what, sigma, pair, params| {
         let estimator = Estimator::Registration(params);
-        Row { scene, what, sigma, pair, estimator, mask: None, uneven: None }
+        Row { scene, what, sigma, pair, estimator, mask: None, uneven: None, spectrum: Spectrum::Unknown }
     };
     let masked =
         |scene, what, sigma, pair, mask| Row { mask: Some(mask), ..row(scene, what, sigma, pair, default) };
@@ -99,7 +110,9 @@ fn rows() -> Vec<Row> {
     let uneven = |row: Row| Row { mask: Some(half), uneven: Some(tenfold), ..row };
     let wraps = Chi2Params::periodic();
     let crops = Chi2Params::default();
-    let white = |params| Chi2Params { correlated_noise: true, ..params };
+    let allowed = |params| Chi2Params { correlated_noise: CorrelatedNoise::Sandwich, ..params };
+    let white = |params| Chi2Params { correlated_noise: CorrelatedNoise::Whiten, ..params };
+    let told = |spectrum, row: Row| Row { spectrum, ..row };
     let a_07 = |s: f64| ImagePairParams {
         moving_noise: NoiseParams::blurred(s, 0.7),
         ..scene(ImagePairParams::scene_a, s)
@@ -155,10 +168,58 @@ fn rows() -> Vec<Row> {
         chi2("χ² C both", "noise in both, their σ given", 0.333, c_both, crops),
         uneven(chi2("χ² A uneven", "σ varies tenfold, half the pixels hidden, periodic", 0.1, a, wraps)),
         uneven(chi2("χ² C uneven", "σ varies tenfold, half the pixels hidden, default", 0.1, c, crops)),
-        chi2("χ² A blurred .7", "correlated noise allowed for, periodic", 0.1, a_07, white(wraps)),
-        chi2("χ² A blurred 2", "correlated noise allowed for, periodic", 0.1, a_2, white(wraps)),
-        chi2("χ² C blurred .7", "correlated noise allowed for, default", 0.1, c_07, white(crops)),
-        chi2("χ² C blurred 2", "correlated noise allowed for, default", 0.1, c_2, white(crops)),
+        chi2("χ² A blurred .7", "correlated noise allowed for, periodic", 0.1, a_07, allowed(wraps)),
+        chi2("χ² A blurred 2", "correlated noise allowed for, periodic", 0.1, a_2, allowed(wraps)),
+        chi2("χ² C blurred .7", "correlated noise allowed for, default", 0.1, c_07, allowed(crops)),
+        chi2("χ² C blurred 2", "correlated noise allowed for, default", 0.1, c_2, allowed(crops)),
+        told(
+            Spectrum::BlankRegion,
+            chi2("χ² A blank .7", "allowed for by a blank region", 0.1, a_07, allowed(wraps)),
+        ),
+        told(
+            Spectrum::BlankRegion,
+            chi2("χ² A blank 2", "allowed for by a blank region", 0.1, a_2, allowed(wraps)),
+        ),
+        told(
+            Spectrum::BlankRegion,
+            chi2("χ² C blank .7", "allowed for by a blank region", 0.1, c_07, allowed(crops)),
+        ),
+        told(
+            Spectrum::BlankRegion,
+            chi2("χ² C blank 2", "allowed for by a blank region", 0.1, c_2, allowed(crops)),
+        ),
+        told(
+            Spectrum::True,
+            chi2("χ² A whitened .7", "noise blurred by 0.7 px, periodic", 0.1, a_07, white(wraps)),
+        ),
+        told(
+            Spectrum::True,
+            chi2("χ² A whitened 2", "noise blurred by 2 px, periodic", 0.1, a_2, white(wraps)),
+        ),
+        told(
+            Spectrum::True,
+            chi2("χ² C whitened .7", "noise blurred by 0.7 px, default", 0.1, c_07, white(crops)),
+        ),
+        told(
+            Spectrum::True,
+            chi2("χ² C whitened 2", "noise blurred by 2 px, default", 0.1, c_2, white(crops)),
+        ),
+        told(
+            Spectrum::BlankRegion,
+            chi2("χ² A whitened by a region .7", "as a blank region says", 0.1, a_07, white(wraps)),
+        ),
+        told(
+            Spectrum::BlankRegion,
+            chi2("χ² A whitened by a region 2", "as a blank region says", 0.1, a_2, white(wraps)),
+        ),
+        told(
+            Spectrum::BlankRegion,
+            chi2("χ² C whitened by a region .7", "as a blank region says", 0.1, c_07, white(crops)),
+        ),
+        told(
+            Spectrum::BlankRegion,
+            chi2("χ² C whitened by a region 2", "as a blank region says", 0.1, c_2, white(crops)),
+        ),
         row("A overlap", "scene A taken for a frame that does not wrap", 0.1, a, default),
         row("B overlap", "Gaussian source, default", 0.1, b, default),
     ]
@@ -218,6 +279,8 @@ impl Row {
                 if self.uneven.is_some() {
                     images[1] = images[1].with_sigmas(sigmas.view());
                 }
+                let spectrum = self.spectrum.of(&pair.moving_noise, moving.dim(), seed)?;
+                images[1].spectrum = spectrum.as_ref();
                 if let Some(mask) = mask {
                     images[1] = images[1].with_mask(mask.view());
                 }
@@ -236,6 +299,24 @@ impl Row {
         };
         let error = [found[0] - shift[0], found[1] - shift[1]];
         Ok((Draw { error, bound, variance: [covariance[0][0], covariance[1][1]] }, status))
+    }
+}
+
+impl Spectrum {
+    fn of(
+        self,
+        noise: &NoiseParams,
+        shape: (usize, usize),
+        seed: u64,
+    ) -> nonius::core::Result<Option<NoiseSpectrum>> {
+        match self {
+            Spectrum::Unknown => Ok(None),
+            Spectrum::True => NoiseSpectrum::new(noise.power_spectrum([shape.0, shape.1])?.view()).map(Some),
+            Spectrum::BlankRegion => {
+                let blank = noise.add(Array2::zeros((128, 128)).view(), seed + 1_000_000)?;
+                NoiseSpectrum::from_blank_region(blank.view(), shape).map(Some)
+            }
+        }
     }
 }
 

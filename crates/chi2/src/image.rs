@@ -4,6 +4,9 @@ use ndarray::{Array2, ArrayView2};
 use nonius_core::{Error, Real, Result, check_not_empty, check_shape};
 use serde::{Deserialize, Serialize};
 
+use crate::spectrum::NoiseSpectrum;
+use crate::whiten::Correlation;
+
 /// What is known of the noise of an image: standard deviations in the units of its pixels.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Noise<'a, F> {
@@ -25,12 +28,15 @@ pub struct Chi2Image<'a, F> {
     pub mask: Option<ArrayView2<'a, bool>>,
     /// Noise of the pixels.
     pub noise: Noise<'a, F>,
+    /// What the noise of neighbouring pixels has in common; None for nothing, or nothing that is known. Of no
+    /// account unless [`Chi2Params::correlated_noise`](crate::Chi2Params::correlated_noise) asks for it.
+    pub spectrum: Option<&'a NoiseSpectrum>,
 }
 
 impl<'a, F: Real> Chi2Image<'a, F> {
     /// An image of which nothing else is known.
     pub fn new(image: ArrayView2<'a, F>) -> Self {
-        Chi2Image { image, mask: None, noise: Noise::Unknown }
+        Chi2Image { image, mask: None, noise: Noise::Unknown, spectrum: None }
     }
 
     /// The same with noise of standard deviation `sigma` in every pixel.
@@ -41,6 +47,11 @@ impl<'a, F: Real> Chi2Image<'a, F> {
     /// The same with the noise of every pixel.
     pub fn with_sigmas(self, sigmas: ArrayView2<'a, F>) -> Self {
         Chi2Image { noise: Noise::PerPixel(sigmas), ..self }
+    }
+
+    /// The same with the spectrum of its noise, for frames of this shape.
+    pub fn with_spectrum(self, spectrum: &'a NoiseSpectrum) -> Self {
+        Chi2Image { spectrum: Some(spectrum), ..self }
     }
 
     /// The same with a mask, `true` for valid pixels.
@@ -68,7 +79,12 @@ impl<'a, F: Real> Chi2Image<'a, F> {
             nonius_core::check_finite(what, self.image)?;
             let sigma = if let Noise::Uniform(sigma) = self.noise { sigma } else { 1.0 };
             let variance = Array2::from_elem(self.image.dim(), sigma * sigma);
-            return Ok(Prepared { pixels: self.image.mapv(F::f64), variance, known });
+            return Ok(Prepared {
+                pixels: self.image.mapv(F::f64),
+                variance,
+                known,
+                correlation: Correlation::None,
+            });
         }
         let mut variance = Array2::from_elem(self.image.dim(), f64::INFINITY);
         let mut pixels = Array2::zeros(self.image.dim());
@@ -93,7 +109,7 @@ impl<'a, F: Real> Chi2Image<'a, F> {
                 variance[[y, x]] = sigma * sigma;
             }
         }
-        Ok(Prepared { pixels, variance, known })
+        Ok(Prepared { pixels, variance, known, correlation: Correlation::None })
     }
 }
 
@@ -104,9 +120,16 @@ pub(crate) struct Prepared {
     pub(crate) variance: Array2<f64>,
     /// Whether the noise was given.
     pub(crate) known: bool,
+    /// Of the moving image: the correlation of both images' noise.
+    pub(crate) correlation: Correlation,
 }
 
 impl Prepared {
+    /// Whether the covariance is to be that under correlated noise.
+    pub(crate) fn wants_sandwich(&self) -> bool {
+        !matches!(self.correlation, Correlation::None)
+    }
+
     pub(crate) fn weights(&self) -> Array2<f64> {
         self.variance.mapv(|v| 1.0 / v)
     }

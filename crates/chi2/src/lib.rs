@@ -21,8 +21,9 @@
 //! ```
 //!
 //! Errors are of the displacement alone, other parameters left free ([`Region::Marginal`]). What neighbouring
-//! pixels' noise has in common is not in them unless asked for ([`Chi2Params::correlated_noise`]), but it is
-//! looked for ([`Chi2Shift::correlated`]).
+//! pixels' noise has in common is not in them unless asked for ([`CorrelatedNoise`]: from the residuals, from a
+//! [`NoiseSpectrum`], or by whitening, which lowers the errors, too), but it is looked for
+//! ([`Chi2Shift::correlated`]).
 //!
 //! The procedures of the Python package image_registration, to compare with old results, are in
 //! [`compatible`].
@@ -36,11 +37,14 @@ mod overlap;
 mod params;
 mod periodic;
 mod shift;
+mod spectrum;
+mod whiten;
 
 pub mod compatible;
 
 pub use image::{Chi2Image, Noise, Region};
 pub use levels::delta_chi2;
 pub use map::{Chi2Map, chi2_map, chi2_surface};
-pub use params::Chi2Params;
+pub use params::{Chi2Params, CorrelatedNoise};
 pub use shift::{Chi2Shift, chi2_shift};
+pub use spectrum::NoiseSpectrum;

@@ -5,6 +5,7 @@ use nonius_core::{Error, Frame, Real, Result, WeightedImage, WeightedSums, wrapp
 
 use crate::image::{Chi2Image, Prepared};
 use crate::params::Chi2Params;
+use crate::whiten::Pair;
 use crate::{overlap, periodic};
 
 /// χ² at whole-pixel displacements.
@@ -44,7 +45,8 @@ impl Chi2Map {
 
 /// χ² of [`chi2_shift`](crate::chi2_shift) at every whole-pixel displacement, over the pixels that are valid in
 /// both images there; a mask of the reference moves with it, in periodic frames too. What the reference's
-/// noise adds is not looked at.
+/// noise adds is not looked at. Of images that are whitened in overlap frames, the border that the filter reaches
+/// beyond is hidden.
 ///
 /// # Errors
 /// As [`chi2_shift`](crate::chi2_shift).
@@ -54,7 +56,7 @@ pub fn chi2_map<F: Real>(
     params: &Chi2Params,
 ) -> Result<Chi2Map> {
     params.validate()?;
-    let (fixed, other) = (reference.prepared("reference")?, moving.prepared("moving")?);
+    let Pair { reference: fixed, moving: other, .. } = Pair::new(reference, moving, params)?;
     let valid = |part: &Prepared| part.valid().mapv(|ok| f64::from(u8::from(ok)));
     let still = WeightedImage::new(fixed.pixels.clone(), valid(&fixed));
     let weighted = WeightedImage::new(other.pixels.clone(), other.weights());
@@ -109,7 +111,7 @@ pub fn chi2_surface<F: Real>(
     if !(2..=4096).contains(&n) {
         return Err(Error::parameter("n", "2 to 4096", n));
     }
-    let (fixed, other) = (reference.prepared("reference")?, moving.prepared("moving")?);
+    let Pair { reference: fixed, moving: other, .. } = Pair::new(reference, moving, params)?.cropped();
     let places =
         reach.map(|r| (0..n).map(|i| r * (2.0 * i as f64 / (n - 1) as f64 - 1.0)).collect::<Vec<f64>>());
     let places = [places[0].as_slice(), places[1].as_slice()];

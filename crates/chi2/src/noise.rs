@@ -4,6 +4,9 @@ use ndarray::Array2;
 use nonius_core::{OverlapResiduals, RealFft2, Result, fast_length, frequency};
 use num_complex::Complex;
 
+use crate::image::Prepared;
+use crate::whiten::Correlation;
+
 /// Lag-1 autocorrelation of residuals of unit weight above which noise counts as correlated, if it is also
 /// four standard errors.
 const VISIBLE: f64 = 0.05;
@@ -28,10 +31,14 @@ pub(crate) fn correlation_is_visible(correlations: &[f64; 2], n: f64) -> bool {
     correlations.iter().any(|r| r.abs() > VISIBLE && r.abs() > 4.0 / n.sqrt())
 }
 
-/// Covariance `Σ_rr' t(r) C(r − r') t(r')` of `Σ t e` for noise whose autocorrelation C is that of the
-/// residuals e, from their power averaged over rings of equal frequency; t and e both times the root of
-/// the weight, so that C is the same everywhere where the noise is.
-pub(crate) fn gradient_covariance(of: &OverlapResiduals) -> Result<[[f64; 2]; 2]> {
+/// Covariance `Σ_rr' t(r) C(r − r') t(r')` of `Σ t e` for noise of autocorrelation C; t and e both times the root of
+/// the weight, so that C is the same everywhere where the noise is. C is that of the noise of the moving image, if
+/// its spectrum is known, else that of the residuals e. `weights` are given if an offset is fitted.
+pub(crate) fn gradient_covariance(
+    of: &OverlapResiduals,
+    weights: Option<&Array2<f64>>,
+    moving: &Prepared,
+) -> Result<[[f64; 2]; 2]> {
     let (h, w) = of.residual.dim();
     let fft = RealFft2::<f64>::new((fast_length(h + h / 4), fast_length(w + w / 4)))?;
     let mut scratch = fft.scratch();
@@ -47,20 +54,47 @@ pub(crate) fn gradient_covariance(of: &OverlapResiduals) -> Result<[[f64; 2]; 2]
         Ok(spectrum)
     };
     let e = transform(&of.residual)?;
-    let t = [transform(&of.slopes[0])?, transform(&of.slopes[1])?];
+    let t = of.slopes.each_ref().map(|slope| match weights {
+        Some(weights) => transform(&less_mean(slope, &of.residual, weights)),
+        None => transform(slope),
+    });
+    let [y, x] = t;
     let used = of.residual.iter().filter(|v| **v != 0.0).count().max(1) as f64;
-    Ok(ring_covariance(&fft, h.max(w), &e, [&t[0], &t[1]], used))
+    let power = residual_power(&fft, h.max(w), &e, used, moving)?;
+    Ok(power_covariance(&fft, &power, [&y?, &x?]))
 }
 
-/// The same from the spectra of e and t, of a frame with a longer side of `side` px, n of whose pixels count.
-pub(crate) fn ring_covariance(
+/// Slopes less their weighted mean where there are residuals: an offset takes up what noise does to that. All times the root of the weight.
+fn less_mean(slope: &Array2<f64>, residual: &Array2<f64>, weights: &Array2<f64>) -> Array2<f64> {
+    let used = || slope.iter().zip(weights).zip(residual).filter(|(_, e)| **e != 0.0);
+    let (sum, weight) = used().fold((0.0, 0.0), |(s, n), ((t, w), _)| (s + w.sqrt() * t, n + w));
+    let mean = if weight > 0.0 { sum / weight } else { 0.0 };
+    let mut out = slope.clone();
+    ndarray::Zip::from(&mut out).and(residual).and(weights).for_each(|t, &e, &w| {
+        *t -= if e != 0.0 { w.sqrt() * mean } else { 0.0 };
+    });
+    out
+}
+
+/// Power of the noise per pixel of unit weight: as known of the moving image, or else of residuals with the spectrum
+/// e, n of which count, averaged over rings of equal frequency; of frames with a longer side of `side` px.
+pub(crate) fn residual_power(
     fft: &RealFft2<f64>,
     side: usize,
     e: &[Complex<f64>],
-    t: [&[Complex<f64>]; 2],
     n: f64,
-) -> [[f64; 2]; 2] {
+    moving: &Prepared,
+) -> Result<Vec<f64>> {
     let (h, w) = fft.shape();
+    let each = || (0..fft.n_kx()).flat_map(|kx| (0..h).map(move |ky| (kx, ky)));
+    if let Correlation::Known(noise) = &moving.correlation {
+        let mut power = noise.on(fft)?;
+        if !moving.known {
+            let sum: f64 = each().map(|(kx, ky)| fft.multiplicity(kx) * e[kx * h + ky].norm_sqr()).sum();
+            power.iter_mut().for_each(|p| *p *= sum / (n * (h * w) as f64));
+        }
+        return Ok(power);
+    }
     // Rings two periods of the frame wide: enough members in the lowest, too.
     let rings = 0.5 * side as f64;
     let ring = |kx: usize, ky: usize| {
@@ -68,19 +102,27 @@ pub(crate) fn ring_covariance(
         (y.hypot(x) * rings) as usize
     };
     let mut power = vec![[0.0; 2]; rings as usize + 2];
-    for kx in 0..fft.n_kx() {
-        for ky in usize::from(kx == 0)..h {
-            let sums = &mut power[ring(kx, ky)];
-            sums[0] += fft.multiplicity(kx) * e[kx * h + ky].norm_sqr();
-            sums[1] += fft.multiplicity(kx);
-        }
+    for (kx, ky) in each().skip(1) {
+        let sums = &mut power[ring(kx, ky)];
+        sums[0] += fft.multiplicity(kx) * e[kx * h + ky].norm_sqr();
+        sums[1] += fft.multiplicity(kx);
     }
+    Ok(each()
+        .map(|(kx, ky)| {
+            let [sum, members] = power[ring(kx, ky)];
+            sum / (members.max(1.0) * n)
+        })
+        .collect())
+}
+
+/// Covariance of `Σ t e` from the power of e per pixel and the spectra of t.
+pub(crate) fn power_covariance(fft: &RealFft2<f64>, power: &[f64], t: [&[Complex<f64>]; 2]) -> [[f64; 2]; 2] {
+    let (h, w) = fft.shape();
     let mut out = [[0.0; 2]; 2];
     for kx in 0..fft.n_kx() {
-        for ky in 0..h {
-            let [sum, members] = power[ring(kx, ky)];
-            let part = fft.multiplicity(kx) * sum / (members.max(1.0) * n * (h * w) as f64);
-            let (a, b) = (t[0][kx * h + ky], t[1][kx * h + ky]);
+        for at in kx * h..(kx + 1) * h {
+            let part = fft.multiplicity(kx) * power[at] / (h * w) as f64;
+            let (a, b) = (t[0][at], t[1][at]);
             out[0][0] += part * a.norm_sqr();
             out[0][1] += part * (a * b.conj()).re;
             out[1][1] += part * b.norm_sqr();

@@ -111,8 +111,8 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     let Some(inverse) = invert_free(curvature, free).filter(|_| degrees_of_freedom > 0.0) else {
         return Ok(Chi2Shift::undetermined());
     };
-    let gradient = match params.correlated_noise {
-        true => gradient_covariance(&residuals)?,
+    let gradient = match moving.wants_sandwich() {
+        true => gradient_covariance(&residuals, params.offset.then_some(weights), moving)?,
         false => best.curvature.map(|row| row.map(|v| scale * v)),
     };
     let covariance = sandwich(inverse, gradient);

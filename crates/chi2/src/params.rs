@@ -1,9 +1,62 @@
 //! What a χ² registration may be told.
 
 use nonius_core::{Error, Frame, Nuisance, Result, SplineDegree};
-use serde::{Deserialize, Serialize};
+use serde::de::{Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::image::Region;
+
+/// What is made of noise that is correlated between pixels.
+///
+/// In a file: `ignore`, `sandwich` or `whiten`; false and true stand for the first two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CorrelatedNoise {
+    /// Nothing: errors hold for white noise. The default.
+    #[default]
+    Ignore,
+    /// Least squares as for white noise, with the covariance that they have under the noise there is: H⁻¹ M H⁻¹,
+    /// `H = Σ ω ωᵀ |F|²/N`, `M = Σ ω ωᵀ |F|² P/N²`. P is the spectrum given with the images
+    /// ([`Chi2Image::with_spectrum`](crate::Chi2Image::with_spectrum)), else that of the residuals.
+    Sandwich,
+    /// Both images are passed through a filter that makes the noise white: least squares weighted with 1/P, which
+    /// have the least errors there are. The spectrum must be given with the images, and σ be one number.
+    ///
+    /// In periodic frames the filter is `1/√P`, exactly, and no pixel may be masked. In overlap frames it is a
+    /// short kernel: of those up to 33 px wide the one that promises the least errors, none included; a border as
+    /// wide as it reaches takes no part, nor do pixels that near a masked one. What it leaves of the noise'
+    /// correlation is in the covariance, by the sandwich; what a spectrum from a blank region misjudges, too, as the
+    /// residuals show it. χ², gain and competing minima are those of the filtered
+    /// images.
+    Whiten,
+}
+
+impl<'de> Deserialize<'de> for CorrelatedNoise {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = CorrelatedNoise;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("`ignore`, `sandwich`, `whiten`, true or false")
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, allow: bool) -> std::result::Result<CorrelatedNoise, E> {
+                Ok(if allow { CorrelatedNoise::Sandwich } else { CorrelatedNoise::Ignore })
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> std::result::Result<CorrelatedNoise, E> {
+                match word {
+                    "ignore" => Ok(CorrelatedNoise::Ignore),
+                    "sandwich" => Ok(CorrelatedNoise::Sandwich),
+                    "whiten" => Ok(CorrelatedNoise::Whiten),
+                    _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
 
 /// Parameters of [`chi2_shift`](crate::chi2_shift).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -21,9 +74,9 @@ pub struct Chi2Params {
     pub region: Region,
     /// Limits where χ² itself has risen by the level, asymmetric; else from the covariance. Default: no.
     pub profile: bool,
-    /// Covariance for noise that is correlated between pixels, from the spectrum of the residuals.
-    /// Default: no; [`Chi2Shift::correlated`](crate::Chi2Shift::correlated) says when it is called for.
-    pub correlated_noise: bool,
+    /// What is made of noise that is correlated between pixels. Default: nothing;
+    /// [`Chi2Shift::correlated`](crate::Chi2Shift::correlated) says when something is called for.
+    pub correlated_noise: CorrelatedNoise,
     /// Other minima are reported if their χ² comes within so much of the least. Default: 25.
     pub competing: f64,
     /// Least overlap that is considered, as a part of the smaller frame, in (0, 1]. Default: 0.3.
@@ -43,7 +96,7 @@ impl Default for Chi2Params {
             n_sigma: 1.0,
             region: Region::default(),
             profile: false,
-            correlated_noise: false,
+            correlated_noise: CorrelatedNoise::Ignore,
             competing: 25.0,
             min_overlap: 0.3,
             max_shift: None,

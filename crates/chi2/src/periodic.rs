@@ -8,7 +8,9 @@ use nonius_core::{
 use num_complex::Complex;
 
 use crate::image::Prepared;
-use crate::noise::{correlation_is_visible, gradient_covariance, is_correlated, ring_covariance};
+use crate::noise::{
+    correlation_is_visible, gradient_covariance, is_correlated, power_covariance, residual_power,
+};
 use crate::params::Chi2Params;
 use crate::shift::{Chi2Shift, judged, level, profile_limits};
 
@@ -49,7 +51,7 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
         return Ok(Chi2Shift::undetermined());
     };
     let (correlated, gradient) =
-        chi2.residual_correlation(reference, moving, best.shift, (gain, offset), params.correlated_noise)?;
+        chi2.residual_correlation(reference, moving, best.shift, (gain, offset), moving.wants_sandwich())?;
     let covariance = match gradient {
         Some(gradient) => sandwich(inverse, gradient),
         None => inverse.map(|row| row.map(|v| scale * v)),
@@ -341,7 +343,9 @@ impl PeriodicChi2 {
     ) -> Result<(bool, Option<[[f64; 2]; 2]>)> {
         let ReferenceTerms::Constant { spectra: [f, g], .. } = &self.reference else {
             let of = residuals(reference, &self.weights, moving, shift, gain, offset)?;
-            let gradient = asked.then(|| gradient_covariance(&of)).transpose()?;
+            let gradient = asked
+                .then(|| gradient_covariance(&of, self.offset.then_some(&self.weights), moving))
+                .transpose()?;
             return Ok((is_correlated(&of.residual), gradient));
         };
         let (h, w) = self.fft.shape();
@@ -378,7 +382,8 @@ impl PeriodicChi2 {
         let e = spectrum(&|kx, ky| residual(kx, ky) * root);
         let along_y = spectrum(&|kx, ky| slope(slope_frequency(ky, h), kx * h + ky));
         let along_x = spectrum(&|kx, ky| slope(slope_frequency(kx, w), kx * h + ky));
-        Ok((correlated, Some(ring_covariance(&self.fft, h.max(w), &e, [&along_y, &along_x], n))))
+        let power = residual_power(&self.fft, h.max(w), &e, n, moving)?;
+        Ok((correlated, Some(power_covariance(&self.fft, &power, [&along_y, &along_x]))))
     }
 
     /// Gain and offset at a displacement.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{Chi2Image, Region};
 use crate::levels::delta_chi2;
 use crate::params::Chi2Params;
+use crate::whiten::Pair;
 use crate::{overlap, periodic};
 
 /// What χ² says of the displacement between two images.
@@ -36,7 +37,8 @@ pub struct Chi2Shift {
     /// The noise was not given: errors were scaled by the residuals, as if they were all noise.
     pub scaled_by_residuals: bool,
     /// Neighbouring residuals are visibly alike: errors that take noise for white are too small or too large,
-    /// unless [`Chi2Params::correlated_noise`] was asked for.
+    /// unless [`Chi2Params::correlated_noise`] was asked for. In whitened periodic frames: the spectrum is not that
+    /// of the noise.
     pub correlated: bool,
 }
 
@@ -87,7 +89,8 @@ impl Chi2Shift {
 /// [`Error::Shape`](nonius_core::Error::Shape) for masks or σ of another shape than their image and for
 /// periodic images of different shapes; [`Error::Parameter`](nonius_core::Error::Parameter) for a σ of a
 /// valid pixel that is 0, negative or NaN, and for a mask on a periodic reference, whose missing places
-/// would move; [`Error::NotFinite`](nonius_core::Error::NotFinite), [`Error::Empty`](nonius_core::Error::Empty).
+/// would move; also for a whitening that cannot be ([`CorrelatedNoise::Whiten`](crate::CorrelatedNoise::Whiten));
+/// [`Error::NotFinite`](nonius_core::Error::NotFinite), [`Error::Empty`](nonius_core::Error::Empty).
 ///
 /// ```
 /// use nonius_chi2::{Chi2Image, Chi2Params, chi2_shift};
@@ -109,11 +112,13 @@ pub fn chi2_shift<F: Real>(
     params: &Chi2Params,
 ) -> Result<Chi2Shift> {
     params.validate()?;
-    let (fixed, other) = (reference.prepared("reference")?, moving.prepared("moving")?);
-    match params.frame {
-        Frame::Overlap => overlap::shift(&fixed, &other, params),
-        Frame::Periodic => periodic::shift(&fixed, &other, params),
-    }
+    let pair = Pair::new(reference, moving, params)?.cropped();
+    let mut found = match params.frame {
+        Frame::Overlap => overlap::shift(&pair.reference, &pair.moving, params)?,
+        Frame::Periodic => periodic::shift(&pair.reference, &pair.moving, params)?,
+    };
+    found.offset /= pair.constant;
+    Ok(found)
 }
 
 /// How far the minimum at `shift` can be believed, given the others with how much higher they are, and those

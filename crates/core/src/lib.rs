@@ -13,11 +13,13 @@ mod overlap;
 mod peak;
 mod pixels;
 mod progress;
+mod resample;
 mod scalar;
 mod scan;
 mod slopes;
 mod spline;
 mod statistics;
+mod tangent_plane;
 mod transform;
 mod trigonometric;
 mod weighted;
@@ -39,6 +41,7 @@ pub use overlap::{
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use pixels::{Pixel, PixelBuffer, Pixels, PixelsMut};
 pub use progress::{NoProgress, Progress};
+pub use resample::{Resampled, resample};
 pub use scalar::{Real, Sample};
 pub use scan::{
     Axis, Consumer, Missing, PassParams, Roi, Scan, ScanParams, Scope, Selection, Tile, pass,
@@ -49,6 +52,7 @@ pub use spline::{
     NoiseGain, ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift,
 };
 pub use statistics::RunningStatistics;
+pub use tangent_plane::TangentPlane;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
 pub use trigonometric::{Derivatives, Maximum, TrigonometricPolynomial};
 pub use weighted::{WeightedImage, WeightedSums};

@@ -273,6 +273,33 @@ impl<F: Real> SplineImage<F> {
         }
     }
 
+    /// The image at one place `(y, x)` px; None outside the frame, or where the place is no number.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use nonius_core::{SplineDegree, SplineImage};
+    /// let ramp = SplineImage::new(array![[0.0, 1.0, 2.0, 3.0]].view(), SplineDegree::Cubic)?;
+    /// assert!((ramp.value_at([0.0, 1.5]).unwrap() - 1.5_f64).abs() < 1e-3);
+    /// assert!(ramp.value_at([0.0, 3.1]).is_none());
+    /// # Ok::<(), nonius_core::Error>(())
+    /// ```
+    pub fn value_at(&self, place: [f64; 2]) -> Option<F> {
+        let last = [self.shape.0, self.shape.1].map(|n| n as f64 - 1.0);
+        if !(0..2).all(|a| place[a] >= 0.0 && place[a] <= last[a]) {
+            return None;
+        }
+        let taps = self.degree.taps();
+        let first = place.map(|p| p as usize + self.margin - (taps / 2 - 1));
+        let [y, x] = place.map(|p| Weights::<F>::at(self.degree, p.fract()).value);
+        let mut sum = F::zero();
+        for (j, &v) in y[..taps].iter().enumerate() {
+            let row = self.coefficients.row(first[0] + j);
+            let along = (0..taps).fold(F::zero(), |s, i| s + x[i] * row[first[1] + i]);
+            sum += v * along;
+        }
+        Some(sum)
+    }
+
     /// The rows of coefficients that values in row `y` are made of, from the first coefficient on.
     fn lines<const T: usize>(
         &self,

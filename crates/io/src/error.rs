@@ -78,6 +78,12 @@ pub enum Error {
         /// What does not fit.
         reason: nonius_core::Error,
     },
+    /// A header does not say, or not in a way known here, which part of the sky its image shows.
+    #[error("{problem}")]
+    WorldCoordinates {
+        /// What is missing or not known.
+        problem: String,
+    },
     /// The pixels do not fit into memory.
     #[error("{}: {what} would take {bytes} bytes of memory", path.display())]
     TooLarge {

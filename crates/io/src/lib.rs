@@ -60,6 +60,7 @@ mod source;
 mod stack;
 mod tiff_directory;
 mod tiff_page;
+mod wcs;
 mod write_fits;
 mod write_image;
 mod write_npy;
@@ -79,6 +80,7 @@ pub use scan::{
 };
 pub use selector::{Index, Selector};
 pub use stack::Stack;
+pub use wcs::tangent_plane;
 pub use write_fits::{FitsPixel, write_fits};
 pub use write_image::write_image;
 pub use write_npy::{NpyNumber, write_npy};

@@ -1,11 +1,12 @@
 //! What `nonius chi2` may be told.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use nonius::chi2::compatible::{Chi2ShiftParams, Upsample};
-use nonius::chi2::{Chi2Params, Region};
+use nonius::chi2::{Chi2Params, CorrelatedNoise, Region};
 use nonius::core::Frame;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,10 @@ Examples:
   nonius chi2 a.npy b.npy --frame periodic         content that leaves comes in on the other side
   nonius chi2 a.npy b.npy --err 2 --reference-err 2 --picture chi2.png
   nonius chi2 a.tif b.tif --correlated-noise       noise of neighbouring pixels has something in common
+  nonius chi2 a.fits b.fits --whiten --noise-region 0:100,50:150
+      its power spectrum and size are those of rows 0 to 99, columns 50 to 149 of b.fits: least errors
+  nonius chi2 a.fits b.fits --err 0.1 --wcs        b.fits is brought to the pixels of a.fits by their
+      world coordinates; the shift that is left, in px of a.fits and in arcseconds
   nonius chi2 a.npy b.npy --err 1 --gain --nsigma 2 --joint --profile --json
   nonius chi2 a.npy b.npy --err 0.1 --upsample auto    as image_registration, on a grid
 
@@ -78,9 +83,27 @@ pub(crate) struct Chi2Args {
     /// Limits where χ² itself has risen, not where its curvature says it should have
     #[arg(long)]
     profile: bool,
-    /// Errors for noise that neighbouring pixels have in common
-    #[arg(long)]
+    /// Errors for noise that neighbouring pixels have in common; its spectrum is that of the residuals
+    /// unless one of the --noise options says what it is
+    #[arg(long, conflicts_with = "whiten")]
     correlated_noise: bool,
+    /// Filter both images so that such noise becomes white, for least errors; needs --noise-region or
+    /// --noise-spectrum
+    #[arg(long)]
+    whiten: bool,
+    /// Blank rows and columns of MOVING, from 0 on, the ends not included, whose noise tells the spectrum,
+    /// and σ unless --err does
+    #[arg(long, value_name = "Y0:Y1,X0:X1", value_parser = region, conflicts_with = "noise_spectrum")]
+    noise_region: Option<[Range<usize>; 2]>,
+    /// An image of the power of MOVING's noise at the frequencies of a discrete Fourier transform, zero
+    /// frequency first; only its form counts
+    #[arg(long, value_name = "FILE")]
+    noise_spectrum: Option<String>,
+    /// Bring MOVING to the pixels of REF first, by the world coordinates of their FITS headers (projection TAN),
+    /// pixels being samples of surface brightness; the shift comes in arcseconds, too, east and north, and its
+    /// errors allow for the noise that interpolation makes neighbours share
+    #[arg(long, conflicts_with_all = ["upsample", "whiten", "noise_region", "noise_spectrum"])]
+    wcs: bool,
     /// Largest shift along each axis to be considered, px [default: any]
     #[arg(long, value_name = "PX", allow_negative_numbers = true)]
     max_shift: Option<f64>,
@@ -115,6 +138,16 @@ fn sampling(text: &str) -> Result<Sampling, String> {
     }
 }
 
+fn region(text: &str) -> Result<[Range<usize>; 2], String> {
+    let range = |text: &str| -> Option<Range<usize>> {
+        let (start, end) = text.split_once(':')?;
+        let range = start.trim().parse().ok()?..end.trim().parse().ok()?;
+        (!range.is_empty()).then_some(range)
+    };
+    let sides = text.split_once(',').and_then(|(y, x)| Some([range(y)?, range(x)?]));
+    sides.ok_or_else(|| "expected rows and columns as 0:100,50:150".into())
+}
+
 /// The table `[chi2]` of a configuration file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -144,6 +177,14 @@ impl Sigma {
     }
 }
 
+/// Where the spectrum of the moving image's noise comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum SpectrumFrom {
+    /// Rows and columns of the moving image.
+    Region([Range<usize>; 2]),
+    File(String),
+}
+
 /// The files that are read and written.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
@@ -151,6 +192,9 @@ pub(crate) struct Files {
     pub(crate) moving: String,
     pub(crate) err: Option<Sigma>,
     pub(crate) reference_err: Option<Sigma>,
+    pub(crate) spectrum: Option<SpectrumFrom>,
+    /// By world coordinates.
+    pub(crate) wcs: bool,
     pub(crate) reference_mask: Option<String>,
     pub(crate) moving_mask: Option<String>,
     pub(crate) map: Option<PathBuf>,
@@ -183,7 +227,23 @@ impl Chi2Args {
             fit.region = Region::Joint;
         }
         fit.profile |= self.profile;
-        fit.correlated_noise |= self.correlated_noise;
+        if self.correlated_noise {
+            fit.correlated_noise = CorrelatedNoise::Sandwich;
+        }
+        if self.whiten {
+            fit.correlated_noise = CorrelatedNoise::Whiten;
+        }
+        if self.wcs {
+            if fit.frame == Frame::Periodic {
+                return Err(
+                    Usage("--wcs is for overlap frames: what is resampled does not wrap".into()).into()
+                );
+            }
+            if fit.correlated_noise == CorrelatedNoise::Whiten {
+                return Err(Usage("--wcs takes the sandwich; it does not whiten".into()).into());
+            }
+            fit.correlated_noise = CorrelatedNoise::Sandwich;
+        }
         fit.max_shift = self.max_shift.or(fit.max_shift);
         fit.validate().map_err(|e| {
             Usage(e.to_string().replacen("n_sigma ", "--nsigma ", 1).replacen(
@@ -192,6 +252,9 @@ impl Chi2Args {
                 1,
             ))
         })?;
+        if self.wcs && config.compatible.is_some() {
+            return Err(Usage("--wcs does not go together with --upsample".into()).into());
+        }
         if let Some(grid) = &mut config.compatible {
             grid.zeromean = (grid.zeromean || self.zeromean) && !self.no_offset;
             self.check_grid(&config)?;
@@ -211,7 +274,10 @@ impl Chi2Args {
             (fit.gain, "--gain"),
             (fit.n_sigma != 1.0, "--nsigma"),
             (fit.profile, "--profile"),
-            (fit.correlated_noise, "--correlated-noise"),
+            (fit.correlated_noise == CorrelatedNoise::Sandwich, "--correlated-noise"),
+            (fit.correlated_noise == CorrelatedNoise::Whiten, "--whiten"),
+            (self.noise_region.is_some(), "--noise-region"),
+            (self.noise_spectrum.is_some(), "--noise-spectrum"),
             (fit.max_shift.is_some(), "--max-shift"),
         ];
         match unknown.into_iter().find(|(given, _)| *given) {
@@ -221,7 +287,19 @@ impl Chi2Args {
     }
 
     /// What is read and written; that it can be written is known before the work begins.
-    pub(crate) fn files(&self) -> Result<Files> {
+    pub(crate) fn files(&self, config: &Chi2Config) -> Result<Files> {
+        let region = self.noise_region.clone().map(SpectrumFrom::Region);
+        let spectrum = region.or(self.noise_spectrum.clone().map(SpectrumFrom::File));
+        match (config.fit.correlated_noise, &spectrum) {
+            (CorrelatedNoise::Whiten, None) => {
+                return Err(Usage("--whiten needs --noise-region or --noise-spectrum".into()).into());
+            }
+            (CorrelatedNoise::Ignore, Some(_)) => {
+                let what = "a spectrum of the noise is for --whiten or --correlated-noise";
+                return Err(Usage(what.into()).into());
+            }
+            _ => {}
+        }
         for (option, path) in [("--map", &self.map), ("--picture", &self.picture)] {
             path.as_deref().map_or(Ok(()), |path| check_folder(option, path))?;
         }
@@ -238,6 +316,8 @@ impl Chi2Args {
             moving: self.moving.clone().unwrap_or_default(),
             err: sigma("--err", &self.err)?,
             reference_err: sigma("--reference-err", &self.reference_err)?,
+            spectrum,
+            wcs: self.wcs,
             reference_mask: self.reference_mask.clone(),
             moving_mask: self.moving_mask.clone(),
             map: self.map.clone(),

@@ -4,19 +4,31 @@ use anyhow::{Context, Result, anyhow, bail};
 use ndarray::Array2;
 use nonius::Error;
 use nonius::chi2::compatible::{Chi2ShiftParams, PixelError, chi2_shift as chi2_shift_on_grid};
-use nonius::chi2::{Chi2Image, Noise, chi2_map, chi2_shift};
-use nonius::io::{read_image, write_npy};
+use nonius::chi2::{Chi2Image, CorrelatedNoise, Noise, NoiseSpectrum, chi2_map, chi2_shift};
+use nonius::io::{Header, Image, read_image, write_npy};
 
-use super::args::{Chi2Config, Files, Sigma};
+use super::args::{Chi2Config, Files, Sigma, SpectrumFrom};
 use super::outcome::Found;
 use super::picture;
+use super::sky::Sky;
 use crate::session::Session;
 
 /// Measures the displacement between the images of `files` and writes what `files` asks for.
 pub(crate) fn measure(session: &Session, config: &Chi2Config, files: &Files) -> Result<Found> {
     let names = Names { reference: &files.reference, moving: &files.moving };
     let reference = Known::read(&files.reference, &files.reference_err, &files.reference_mask, config)?;
-    let moving = Known::read(&files.moving, &files.err, &files.moving_mask, config)?;
+    let mut moving = Known::read(&files.moving, &files.err, &files.moving_mask, config)?;
+    if let Some(from) = &files.spectrum {
+        moving.learn_spectrum(&files.moving, from)?;
+    }
+    let sky = match files.wcs {
+        true => {
+            let sky = Sky::of([&files.reference, &files.moving], [&reference, &moving])?;
+            moving = sky.on_reference(moving, &reference, &files.moving, config)?;
+            Some(sky)
+        }
+        false => None,
+    };
     let images = [reference.image(), moving.image()];
     session.check_cancelled()?;
 
@@ -28,7 +40,15 @@ pub(crate) fn measure(session: &Session, config: &Chi2Config, files: &Files) -> 
         Some(grid) => on_grid(&images, grid, &names)?,
     };
     found.warnings = reference.warnings.iter().chain(&moving.warnings).cloned().collect();
-    found.warnings.extend(found.doubts(&config.fit, files.err.is_some(), files.reference_err.is_some()));
+    found.warnings.extend(found.doubts(&config.fit, moving.is_known(), files.reference_err.is_some()));
+    found.on_sky = sky.map(|sky| sky.shift(&found));
+    found.correlated_noise = config.fit.correlated_noise;
+    found.noise_spectrum = match &files.spectrum {
+        Some(SpectrumFrom::Region(_)) => Some("region"),
+        Some(SpectrumFrom::File(_)) => Some("file"),
+        None => (config.fit.correlated_noise == CorrelatedNoise::Sandwich).then_some("residuals"),
+    };
+    found.noise_sigma = moving.sigma;
 
     session.check_cancelled()?;
     if let Some(path) = &files.map {
@@ -62,18 +82,28 @@ fn on_grid(
 }
 
 /// An image with its noise and mask.
-struct Known {
-    pixels: Array2<f64>,
-    mask: Option<Array2<bool>>,
-    sigma: Option<f64>,
-    sigmas: Option<Array2<f64>>,
-    warnings: Vec<String>,
+pub(super) struct Known {
+    pub(super) pixels: Array2<f64>,
+    pub(super) header: Header,
+    pub(super) mask: Option<Array2<bool>>,
+    pub(super) sigma: Option<f64>,
+    pub(super) sigmas: Option<Array2<f64>>,
+    pub(super) spectrum: Option<NoiseSpectrum>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Known {
     fn read(file: &str, err: &Option<Sigma>, mask: &Option<String>, config: &Chi2Config) -> Result<Self> {
-        let pixels = read_image::<f64>(file)?.pixels;
-        let mut known = Known { pixels, mask: None, sigma: None, sigmas: None, warnings: Vec::new() };
+        let Image { pixels, header, .. } = read_image::<f64>(file)?;
+        let mut known = Known {
+            pixels,
+            header,
+            mask: None,
+            sigma: None,
+            sigmas: None,
+            spectrum: None,
+            warnings: Vec::new(),
+        };
         match err {
             Some(Sigma::Number(sigma)) => known.sigma = Some(*sigma),
             Some(Sigma::File(name)) => known.sigmas = Some(beside(&known.pixels, name, "errors")?),
@@ -100,13 +130,50 @@ impl Known {
         Ok(known)
     }
 
+    /// The spectrum of the noise; σ, too, if it is not known and a region tells it.
+    fn learn_spectrum(&mut self, file: &str, from: &SpectrumFrom) -> Result<()> {
+        let (h, w) = self.pixels.dim();
+        let spectrum = match from {
+            SpectrumFrom::File(name) => {
+                let power = beside(&self.pixels, name, "noise spectrum")?;
+                NoiseSpectrum::new(power.view()).with_context(|| name.clone())?
+            }
+            SpectrumFrom::Region([y, x]) => {
+                if y.end > h || x.end > w {
+                    bail!(
+                        "--noise-region {}:{},{}:{} reaches out of {file}, which has {h} × {w} px (y × x)",
+                        y.start,
+                        y.end,
+                        x.start,
+                        x.end
+                    );
+                }
+                let blank = self.pixels.slice(ndarray::s![y.clone(), x.clone()]);
+                let spectrum = NoiseSpectrum::from_blank_region(blank, (h, w));
+                let spectrum = spectrum.with_context(|| format!("--noise-region of {file}"))?;
+                if !self.is_known() {
+                    self.sigma = Some(spectrum.sigma());
+                }
+                spectrum
+            }
+        };
+        self.spectrum = Some(spectrum);
+        Ok(())
+    }
+
+    /// Whether σ is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.sigma.is_some() || self.sigmas.is_some()
+    }
+
     fn image(&self) -> Chi2Image<'_, f64> {
         let noise = match (&self.sigmas, self.sigma) {
             (Some(sigmas), _) => Noise::PerPixel(sigmas.view()),
             (None, Some(sigma)) => Noise::Uniform(sigma),
             (None, None) => Noise::Unknown,
         };
-        Chi2Image { image: self.pixels.view(), mask: self.mask.as_ref().map(|m| m.view()), noise }
+        let mask = self.mask.as_ref().map(|m| m.view());
+        Chi2Image { image: self.pixels.view(), mask, noise, spectrum: self.spectrum.as_ref() }
     }
 }
 

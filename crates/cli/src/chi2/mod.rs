@@ -4,6 +4,7 @@ mod args;
 mod measure;
 mod outcome;
 mod picture;
+mod sky;
 
 use anyhow::Result;
 
@@ -19,7 +20,7 @@ pub(crate) fn run(session: &Session, config: Chi2Config, args: Chi2Args) -> Resu
     if session.print_config {
         return print_table("chi2", &config);
     }
-    let files = args.files()?;
+    let files = args.files(&config)?;
     let found = measure(session, &config, &files)?;
     for warning in &found.warnings {
         session.remark(&format!("warning: {warning}"));

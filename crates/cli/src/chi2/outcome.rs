@@ -1,7 +1,7 @@
 //! What χ² says of two images, as a table and as the JSON object of the contract.
 
 use nonius::chi2::compatible::GridShift;
-use nonius::chi2::{Chi2Params, Chi2Shift};
+use nonius::chi2::{Chi2Params, Chi2Shift, CorrelatedNoise};
 use nonius::core::{RunnerUp, Status};
 use nonius::plot::Picture;
 use serde::Serialize;
@@ -13,6 +13,15 @@ use crate::output::{Table, sigma, signed};
 pub(crate) struct Limits {
     pub(crate) x: [f64; 2],
     pub(crate) y: [f64; 2],
+}
+
+/// The shift on the sky with its standard errors: east is dα·cosδ, north dδ.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct SkyShift {
+    pub(crate) dra_arcsec: f64,
+    pub(crate) ddec_arcsec: f64,
+    pub(crate) edra_arcsec: f64,
+    pub(crate) eddec_arcsec: f64,
 }
 
 /// The displacement and all that is known of it.
@@ -37,9 +46,18 @@ pub(crate) struct Found {
     pub(crate) scaled_by_residuals: bool,
     /// None where it was not looked for.
     pub(crate) correlated: Option<bool>,
+    /// What was made of correlated noise.
+    pub(crate) correlated_noise: CorrelatedNoise,
+    /// Where its spectrum comes from: `residuals`, `region` or `file`; None if it was of no account.
+    pub(crate) noise_spectrum: Option<&'static str>,
+    /// σ of every pixel of the moving image, as given or as a region tells it.
+    pub(crate) noise_sigma: Option<f64>,
     pub(crate) overlap: usize,
     pub(crate) gain: f64,
     pub(crate) offset: f64,
+    /// The shift on the sky, if it was asked for.
+    #[serde(flatten)]
+    pub(crate) on_sky: Option<SkyShift>,
     pub(crate) warnings: Vec<String>,
     #[serde(skip)]
     pub(crate) degrees_of_freedom: f64,
@@ -66,6 +84,10 @@ impl Found {
             competing: found.competing.clone(),
             scaled_by_residuals: found.scaled_by_residuals,
             correlated: Some(found.correlated),
+            correlated_noise: CorrelatedNoise::Ignore,
+            noise_spectrum: None,
+            noise_sigma: None,
+            on_sky: None,
             overlap: found.overlap,
             gain: found.gain,
             offset: found.offset,
@@ -108,6 +130,10 @@ impl Found {
             competing: Vec::new(),
             scaled_by_residuals: false,
             correlated: None,
+            correlated_noise: CorrelatedNoise::Ignore,
+            noise_spectrum: None,
+            noise_sigma: None,
+            on_sky: None,
             overlap: n,
             gain: 1.0,
             offset,
@@ -126,12 +152,19 @@ impl Found {
         if apart {
             heads.extend(["−dy", "+dy", "−dx", "+dx"]);
         }
+        if self.on_sky.is_some() {
+            heads.extend(["dα·cosδ″", "dδ″", "±dα·cosδ″", "±dδ″"]);
+        }
         heads.extend(["χ²/freedom", "overlap", "status"]);
         let mut table = Table::new(&heads);
         let mut cells = vec![self.image.clone(), signed(self.dy), signed(self.dx)];
         cells.extend([self.edy, self.edx].map(sigma));
         if apart {
             cells.extend([y, x].as_flattened().iter().map(|&v| sigma(v)));
+        }
+        if let Some(sky) = &self.on_sky {
+            cells.extend([sky.dra_arcsec, sky.ddec_arcsec].map(signed));
+            cells.extend([sky.edra_arcsec, sky.eddec_arcsec].map(sigma));
         }
         let reduced = self.reduced_chi2;
         cells.push(if reduced.is_finite() { format!("{reduced:.4}") } else { "–".into() });
@@ -173,7 +206,7 @@ impl Found {
                 None => format!("{image}: noise was not given; errors are scaled by the residuals"),
             });
         }
-        if self.correlated == Some(true) && !params.correlated_noise {
+        if self.correlated == Some(true) && params.correlated_noise == CorrelatedNoise::Ignore {
             doubts.push(format!(
                 "{image}: residuals of neighbouring pixels are alike; --correlated-noise gives errors for that"
             ));

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 use nonius::Result;
-use nonius::chi2::{Chi2Image, chi2_surface, delta_chi2};
+use nonius::chi2::{Chi2Image, CorrelatedNoise, chi2_surface, delta_chi2};
 use nonius::core::{Frame, Status};
 use nonius::plot::{Chi2Surface, Picture};
 
@@ -41,7 +41,9 @@ pub(crate) fn draw(
     let mut remark = String::new();
     let least = chi2.iter().copied().fold(f64::INFINITY, f64::min);
     let pulled = chi2[(n / 2, n / 2)] - least > 0.25 * levels[0];
-    if let Some(covariance) = found.covariance.filter(|_| pulled || params.correlated_noise) {
+    if let Some(covariance) =
+        found.covariance.filter(|_| pulled || params.correlated_noise != CorrelatedNoise::Ignore)
+    {
         chi2 = bowl(covariance, reach, n) * scale;
         remark = "Δχ² as the covariance of the fit implies it, not sampled".into();
     }

@@ -55,7 +55,7 @@ fn section(session: &Session, folder: &Path) -> Result<Section> {
         bail!("{} is no χ² fit", words.join(" "));
     };
     let config = args.applied_to(Chi2Config::default())?;
-    let found = measure(session, &config, &args.files()?)?;
+    let found = measure(session, &config, &args.files(&config)?)?;
 
     let row = Compared {
         image: "moving.npy".into(),
