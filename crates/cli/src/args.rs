@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nonius::core::Frame;
 
-use crate::{chi2, demo, info, register};
+use crate::{chi2, convert, demo, info, register, stats};
 
 /// Says where things are in images, to a small fraction of a pixel, and how sure that is.
 #[derive(Debug, Parser)]
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Info(info::InfoArgs),
     Register(Box<register::RegisterArgs>),
     Chi2(Box<chi2::Chi2Args>),
+    Stats(Box<stats::StatsArgs>),
+    Convert(Box<convert::ConvertArgs>),
     Demo(demo::DemoArgs),
 }
 

@@ -10,6 +10,7 @@ use crate::Usage;
 use crate::chi2::Chi2Config;
 use crate::output::print;
 use crate::register::RegisterConfig;
+use crate::stats::StatsConfig;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -17,6 +18,7 @@ use crate::register::RegisterConfig;
 pub(crate) struct Config {
     pub(crate) register: RegisterConfig,
     pub(crate) chi2: Chi2Config,
+    pub(crate) stats: StatsConfig,
 }
 
 impl Config {

@@ -3,11 +3,14 @@
 mod args;
 mod chi2;
 mod config;
+mod convert;
 mod demo;
 mod info;
 mod output;
 mod register;
+mod scan;
 mod session;
+mod stats;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Info(args) => info::run(&session, args),
         Command::Register(args) => register::run(&session, config.register, *args),
         Command::Chi2(args) => chi2::run(&session, config.chi2, *args),
+        Command::Stats(args) => stats::run(&session, config.stats, *args),
+        Command::Convert(args) => convert::run(&session, &args),
         Command::Demo(args) => demo::run(&session, args),
     })
 }

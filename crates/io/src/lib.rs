@@ -65,6 +65,7 @@ mod write_fits;
 mod write_image;
 mod write_npy;
 mod write_png;
+mod write_scan;
 mod write_tiff;
 
 pub use atomic::write_atomically;
@@ -85,4 +86,5 @@ pub use write_fits::{FitsPixel, write_fits};
 pub use write_image::write_image;
 pub use write_npy::{NpyNumber, write_npy};
 pub use write_png::{write_png_gray, write_png_rgb};
+pub use write_scan::{write_hdf5_scan, write_npy_scan};
 pub use write_tiff::{TiffPixel, write_tiff, write_tiff_stack};

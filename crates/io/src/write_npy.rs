@@ -35,17 +35,20 @@ where
     D: Dimension,
 {
     write_atomically(path, |file| {
-        let lengths: Vec<String> = array.shape().iter().map(usize::to_string).collect();
-        let comma = if lengths.len() == 1 { "," } else { "" };
-        let shape = format!("({}{comma})", lengths.join(", "));
-        let mut header = format!("{{'descr': '{}', 'fortran_order': False, 'shape': {shape}, }}", T::DESCR);
-        // Signature, length, header and newline together fill blocks of 64 bytes.
-        header.push_str(&" ".repeat(63 - (10 + header.len()) % 64));
-        header.push('\n');
-        let len = u16::try_from(header.len()).map_err(|_| io::Error::other("too many axes"))?;
-        file.write_all(b"\x93NUMPY\x01\x00")?;
-        file.write_all(&len.to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
+        file.write_all(&npy_header(T::DESCR, array.shape())?)?;
         write_numbers(file, &array.view(), false, |v| v)
     })
+}
+
+/// The bytes before the numbers.
+pub(crate) fn npy_header(descr: &str, shape: &[usize]) -> io::Result<Vec<u8>> {
+    let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let comma = if lengths.len() == 1 { "," } else { "" };
+    let shape = format!("({}{comma})", lengths.join(", "));
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    // Signature, length, header and newline together fill blocks of 64 bytes.
+    header.push_str(&" ".repeat(63 - (10 + header.len()) % 64));
+    header.push('\n');
+    let len = u16::try_from(header.len()).map_err(|_| io::Error::other("too many axes"))?;
+    Ok([&b"\x93NUMPY\x01\x00"[..], &len.to_le_bytes(), header.as_bytes()].concat())
 }

@@ -306,44 +306,12 @@ fn visit(
             return Err(Error::Cancelled);
         }
         let tile = first..samples.end.min(parts.tile_end(first));
-        let pixels = read_tile(selection, tile.clone(), buffer)?;
+        let pixels = selection.read(tile.clone(), buffer)?;
         process(&Tile { selection, first, pixels })?;
         reporter.advance(tile.len());
         first = tile.end;
     }
     Ok(())
-}
-
-/// The frames of `samples`, lent where they lie together in memory, else copied.
-fn read_tile<'a>(
-    selection: &'a Selection<'_>,
-    samples: Range<usize>,
-    buffer: &'a mut PixelBuffer,
-) -> Result<Pixels<'a>> {
-    let scan = selection.scan();
-    let (h, w) = scan.frame_shape();
-    let frame_len = h * w;
-    let (run, frames) = selection.run(samples.clone());
-    if let Some(lent) = frames.filter(|_| run == samples).and_then(|f| scan.frames().lend(f)) {
-        return Ok(lent);
-    }
-    let n = samples.len() * frame_len;
-    let mut room = buffer.room(scan.dtype(), n);
-    let mut first = samples.start;
-    while first < samples.end {
-        let (run, frames) = selection.run(first..samples.end);
-        let place = (run.start - samples.start) * frame_len..(run.end - samples.start) * frame_len;
-        let mut out = room.reborrow().slice(place);
-        match frames {
-            Some(frames) => match scan.frames().lend(frames.clone()) {
-                Some(lent) if out.copy_from(lent) => {}
-                _ => scan.frames().read(frames, out)?,
-            },
-            None => out.fill(selection.fill()),
-        }
-        first = run.end;
-    }
-    Ok(buffer.pixels(n))
 }
 
 /// Cuts a selection into partitions and tiles.

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Axis, Error, FrameSource, Result, Roi, check_not_empty, check_shape};
+use crate::{
+    Axis, Error, FrameSource, PixelBuffer, Pixels, Result, Roi, check_frames, check_not_empty, check_shape,
+};
 
 /// What becomes of scan positions without a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -227,8 +229,41 @@ impl Selection<'_> {
         false
     }
 
+    /// The frames of `samples`, one after another: lent where they lie together in memory, else copied into
+    /// `buffer`.
+    ///
+    /// # Errors
+    /// [`Error::Frame`] for samples that there are not, and for frames that cannot be read.
+    pub fn read<'a>(&'a self, samples: Range<usize>, buffer: &'a mut PixelBuffer) -> Result<Pixels<'a>> {
+        check_frames(&samples, self.len())?;
+        let scan = self.scan;
+        let (h, w) = scan.frame_shape();
+        let frame_len = h * w;
+        let (run, frames) = self.run(samples.clone());
+        if let Some(lent) = frames.filter(|_| run == samples).and_then(|f| scan.frames().lend(f)) {
+            return Ok(lent);
+        }
+        let n = samples.len() * frame_len;
+        let mut room = buffer.room(scan.dtype(), n);
+        let mut first = samples.start;
+        while first < samples.end {
+            let (run, frames) = self.run(first..samples.end);
+            let place = (run.start - samples.start) * frame_len..(run.end - samples.start) * frame_len;
+            let mut out = room.reborrow().slice(place);
+            match frames {
+                Some(frames) => match scan.frames().lend(frames.clone()) {
+                    Some(lent) if out.copy_from(lent) => {}
+                    _ => scan.frames().read(frames, out)?,
+                },
+                None => out.fill(self.fill()),
+            }
+            first = run.end;
+        }
+        Ok(buffer.pixels(n))
+    }
+
     /// Value of the pixels of positions without a frame.
-    pub(crate) fn fill(&self) -> f64 {
+    fn fill(&self) -> f64 {
         match self.scan.missing {
             Missing::Fill(value) => value,
             Missing::Error | Missing::Skip => 0.0,
@@ -237,7 +272,7 @@ impl Selection<'_> {
 
     /// The longest run of samples from `samples.start` on, within `samples`, whose frames follow one another
     /// in the file, with those frames; or which have none.
-    pub(crate) fn run(&self, samples: Range<usize>) -> (Range<usize>, Option<Range<usize>>) {
+    fn run(&self, samples: Range<usize>) -> (Range<usize>, Option<Range<usize>>) {
         let frame = |sample| self.scan.frame_of(self.roi.position(sample));
         let first = frame(samples.start);
         let follows = |&sample: &usize| match first {

@@ -5,6 +5,7 @@ mod filters;
 mod frames;
 mod layout;
 mod pure;
+mod scalar_texts;
 mod write;
 
 use std::path::Path;

@@ -7,6 +7,7 @@ use hdf5_writer::{AttributeBuilder, DatasetBuilder, H5WriteElement, Hdf5Builder}
 use ndarray::ArrayViewD;
 use nonius_core::Axis;
 
+use super::scalar_texts::make_single;
 use crate::{Error, Result, write_atomically};
 
 /// A number type of which arrays are written.
@@ -141,7 +142,9 @@ impl Hdf5File {
         for array in self.arrays {
             file = file.dataset(array);
         }
-        file.into_plan()?.encode(Default::default())
+        let mut bytes = file.into_plan()?.encode(Default::default())?;
+        make_single(&mut bytes);
+        Ok(bytes)
     }
 }
 
@@ -151,9 +154,12 @@ fn clean(name: &str) -> String {
     if clean.trim_matches('.').is_empty() { "array".into() } else { clean }
 }
 
+/// A text of any length: readers in Python take one of fixed length for bytes.
 fn text_attribute(name: &str, text: &str) -> AttributeBuilder {
     // NUL would end the text there for every reader.
-    AttributeBuilder::fixed_string(name, text.replace('\0', " "))
+    let text = text.replace('\0', " ");
+    AttributeBuilder::vlen_strings(name, &[&text])
+        .unwrap_or_else(|_| AttributeBuilder::fixed_string(name, text))
 }
 
 /// Writes an HDF5 file; an existing one is replaced when the new one is complete.
