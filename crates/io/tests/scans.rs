@@ -563,7 +563,11 @@ fn numbers_out_of_order() {
         assert_eq!(file.warnings, [ScanWarning::NotConsecutive { frames: 4, first: 1 }], "{name}");
         assert!(pixels(&file.scan) == expected8());
         let unchecked = ScanOptions { check_numbers: false, ..Default::default() };
-        assert!(open_scan(&path, &unchecked).unwrap().warnings.is_empty());
+        let unchecked = open_scan(&path, &unchecked).unwrap();
+        assert!(unchecked.warnings.is_empty() && unchecked.frame_numbers.is_empty());
+        let first = file.frame_numbers[0];
+        let numbers: Vec<u32> = file.frame_numbers.iter().map(|n| n - first).collect();
+        assert_eq!(numbers, [0, 4, 2, 3, 1, 5]);
         let options = ScanOptions { order_by_number: true, ..Default::default() };
         let file = open_scan(&path, &options).unwrap();
         let frames = made::frames8();
