@@ -6,6 +6,7 @@
 
 mod check;
 mod compare;
+mod fuzz;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
@@ -46,6 +47,8 @@ enum Workflow {
     },
     /// Agreement and speed beside the pinned reference packages, both timed in one run
     Compare(compare::Options),
+    /// Coverage-guided fuzzing of the file readers (needs a C++ compiler)
+    Fuzz(fuzz::Options),
     /// Monte-Carlo accuracy: error over its theoretical bound, coverage of the error bars
     Accuracy {
         /// Passed on to benches/accuracy.rs, for example `--draws 100 --rows C`
@@ -70,6 +73,7 @@ fn run(workflow: Workflow) -> Result<()> {
         Workflow::Test => test::run(),
         Workflow::Bench { name, passed_on } => bench(name.as_deref(), &passed_on),
         Workflow::Compare(options) => compare::run(&options),
+        Workflow::Fuzz(options) => fuzz::run(&options),
         Workflow::Accuracy { passed_on } => accuracy(&passed_on),
     }
 }

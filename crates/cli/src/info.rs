@@ -4,18 +4,22 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use nonius::io::{self, DType, Element, Format, Header, Selector};
+use nonius::core::Axis;
+use nonius::io::{self, DType, Element, Header, ScanFile, ScanOptions, Selector};
 use serde::Serialize;
 
 use crate::Usage;
 use crate::output::{Table, print, print_json};
+use crate::scan::{ScanArgs, open, warnings};
 use crate::session::Session;
 
 const EXAMPLES: &str = "\
 Examples:
   nonius info night.fits                what is in the file, and how to select it
   nonius info 'night.fits[1]'           one of its arrays
-  nonius info --json stack.tif | jq .n_frames";
+  nonius info --json stack.tif | jq .n_frames
+  nonius info crystal.blo               a scan: its positions, its calibration, missing frames
+  nonius info run.mib --scan-shape 256,256";
 
 /// Say what is in files: format, shapes, type, header, problems found
 #[derive(Debug, Args)]
@@ -24,13 +28,15 @@ pub(crate) struct InfoArgs {
     /// Files, or parts of them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
+    #[command(flatten)]
+    source: ScanArgs,
 }
 
 /// The JSON object of one file.
 #[derive(Debug, Serialize)]
 struct Info {
     file: String,
-    format: Format,
+    format: String,
     /// The axes before the last two: a scan's positions, or the frames of a series.
     scan_shape: Vec<usize>,
     /// The last two axes: one frame.
@@ -41,13 +47,16 @@ struct Info {
     warnings: Vec<String>,
     /// All arrays in the file, each with its selector.
     elements: Vec<Element>,
+    /// What a step along each axis measures, where the file says so.
+    axes: Vec<Axis>,
 }
 
 pub(crate) fn run(session: &Session, args: InfoArgs) -> Result<()> {
     if session.print_config {
         return Err(Usage("info has no parameters to print".into()).into());
     }
-    let infos = args.files.iter().map(|file| look(file)).collect::<Result<Vec<_>>>()?;
+    let options = args.source.applied_to(ScanOptions::default())?;
+    let infos = args.files.iter().map(|file| look(file, &options)).collect::<Result<Vec<_>>>()?;
     match (&infos[..], session.json) {
         ([one], true) => print_json(one)?,
         (all, true) => print_json(&serde_json::json!({ "files": all }))?,
@@ -59,8 +68,50 @@ pub(crate) fn run(session: &Session, args: InfoArgs) -> Result<()> {
     Ok(())
 }
 
+/// An image, a stack or a scan: what options make a scan is one, and what cannot be read otherwise.
+fn look(text: &str, options: &ScanOptions) -> Result<Info> {
+    if *options != ScanOptions::default() {
+        return scan(text, options);
+    }
+    match image(text) {
+        Ok(mut info) => {
+            // A scan's calibration, if it is one.
+            if let (true, Ok(file)) = (info.n_frames > 1, open(text, options)) {
+                info.axes = calibrated(&file);
+            }
+            Ok(info)
+        }
+        Err(e) if matches!(e.downcast_ref(), Some(io::Error::Unsupported { .. })) => scan(text, options),
+        Err(e) => scan(text, options).map_err(|_| e),
+    }
+}
+
+fn scan(text: &str, options: &ScanOptions) -> Result<Info> {
+    let file = open(text, options)?;
+    let (h, w) = file.scan.frame_shape();
+    let axes = calibrated(&file);
+    Ok(Info {
+        file: text.into(),
+        format: file.format.to_string(),
+        scan_shape: file.scan.shape().to_vec(),
+        sig_shape: vec![h, w],
+        dtype: Some(file.scan.dtype()),
+        n_frames: file.scan.frames().n_frames(),
+        warnings: warnings(&file),
+        metadata: file.metadata,
+        elements: Vec::new(),
+        axes,
+    })
+}
+
+/// The axes if any of them says what it measures.
+fn calibrated(file: &ScanFile) -> Vec<Axis> {
+    let axes = file.scan.axes();
+    if axes.iter().any(Axis::is_calibrated) { axes.to_vec() } else { Vec::new() }
+}
+
 /// The array that `text` selects, or if it names a whole file the first with pixels and a list of all.
-fn look(text: &str) -> Result<Info> {
+fn image(text: &str) -> Result<Info> {
     let selector: Selector = text.parse()?;
     let whole = selector.key.is_none() && selector.index.is_empty();
     let described = if whole { Some(io::describe(&selector.path)?) } else { None };
@@ -79,7 +130,7 @@ fn look(text: &str) -> Result<Info> {
         let file = text.into();
         return Ok(Info {
             file,
-            format,
+            format: format.to_string(),
             scan_shape,
             sig_shape,
             dtype,
@@ -87,6 +138,7 @@ fn look(text: &str) -> Result<Info> {
             metadata,
             warnings,
             elements,
+            axes: Vec::new(),
         });
     }
     let opened = io::open(&selector)?;
@@ -94,7 +146,7 @@ fn look(text: &str) -> Result<Info> {
     let (scan_shape, sig_shape) = split(&opened.shape);
     Ok(Info {
         file: text.into(),
-        format: opened.format,
+        format: opened.format.to_string(),
         scan_shape,
         sig_shape,
         dtype: Some(opened.dtype),
@@ -102,6 +154,7 @@ fn look(text: &str) -> Result<Info> {
         metadata: opened.header,
         warnings,
         elements,
+        axes: Vec::new(),
     })
 }
 
@@ -133,6 +186,10 @@ impl Info {
                 };
                 line("frames", format!("{}{grid}", self.n_frames));
             }
+        }
+        for axis in &self.axes {
+            let (from, to) = (axis.offset, axis.offset + axis.scale * (axis.size - 1) as f64);
+            line(&axis.name, format!("{from:.6} to {to:.6} {} in steps of {:.6}", axis.unit, axis.scale));
         }
         for warning in &self.warnings {
             line("warning", warning.clone());

@@ -3,6 +3,13 @@
 use half::f16;
 use nonius_core::{DType, PixelsMut, Real, Sample};
 
+/// The bytes of a number in the other order.
+macro_rules! swapped {
+    ($t:ty, $bytes:expr) => {
+        <$t>::from_ne_bytes($bytes).swap_bytes().to_ne_bytes()
+    };
+}
+
 /// How the bytes of one number become a real number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Encoding {
@@ -82,10 +89,15 @@ impl Encoding {
     pub(crate) fn put_right(&self, bytes: &mut [u8]) {
         let size = self.dtype.size();
         if self.big_endian != cfg!(target_endian = "big") {
+            macro_rules! swap {
+                ($n:literal, $t:ty) => {
+                    bytes.as_chunks_mut::<$n>().0.iter_mut().for_each(|b| *b = swapped!($t, *b))
+                };
+            }
             match size {
-                2 => bytes.as_chunks_mut::<2>().0.iter_mut().for_each(|b| b.reverse()),
-                4 => bytes.as_chunks_mut::<4>().0.iter_mut().for_each(|b| b.reverse()),
-                8 => bytes.as_chunks_mut::<8>().0.iter_mut().for_each(|b| b.reverse()),
+                2 => swap!(2, u16),
+                4 => swap!(4, u32),
+                8 => swap!(8, u64),
                 _ => {}
             }
         }
@@ -117,9 +129,7 @@ impl Encoding {
         macro_rules! swap {
             ($n:literal, $t:ty) => {{
                 let (to, from) = (out.as_chunks_mut::<$n>().0, stored.as_chunks::<$n>().0);
-                to.iter_mut()
-                    .zip(from)
-                    .for_each(|(o, b)| *o = <$t>::from_ne_bytes(*b).swap_bytes().to_ne_bytes());
+                to.iter_mut().zip(from).for_each(|(o, b)| *o = swapped!($t, *b));
             }};
         }
         match self.dtype.size() {

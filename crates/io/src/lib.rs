@@ -1,7 +1,7 @@
 //! Images in, results out: the only crate that knows a file format.
 //!
-//! NPY, NPZ, FITS, TIFF, PNG and MRC are read; NPY, FITS, TIFF and PNG are written. No C library
-//! takes part.
+//! Images and stacks come from NPY, NPZ, FITS, TIFF, PNG and MRC; NPY, FITS, TIFF, PNG and BLO are written.
+//! No C library takes part.
 //!
 //! ```
 //! use ndarray::Array3;
@@ -23,16 +23,55 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Scans**, as 4D-STEM records them, are opened by [`open_scan`], which finds the format from the content:
+//!
+//! | format | axes with a scale | mapped frames can be lent |
+//! | --- | --- | --- |
+//! | raw: a layout of one's own, or `.rpl` | | several at once |
+//! | NPY 1 to 3, NPZ | | several at once, not in Fortran order |
+//! | BLO, 8 and 16 bits (`write_blo` writes it) | scan, frame | one by one |
+//! | MIB, single and series with `.hdr`; 8, 16, 32 bits; raw counters of one chip | | 8 bits, one by one |
+//! | MRC stacks | frame | several at once |
+//! | TIFF, FITS: stacks, or one image per file | | no |
+//! | EMPAD: `.raw` with `.xml` | | one by one |
+//! | TVIPS 1 and 2, continued files | frame, for images | one by one |
+//! | TIA `.ser` | scan, frame | one by one |
+//! | DM3, DM4 | scan, frame | several at once |
+//!
+//! Lent means without a copy: pixels in the byte order of the machine, at an address that suits their type.
+//! All others are copied, and their bytes swapped on the way.
+//!
+//! ```
+//! use ndarray::Array4;
+//! use nonius_core::{Missing, ReadFrames, ScanParams};
+//! use nonius_io::{ScanOptions, open_scan, write_npy};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("scan.npy");
+//! write_npy(&path, &Array4::from_shape_fn((2, 3, 8, 8), |(j, i, y, x)| (100 * j + 10 * i + x * y) as u16))?;
+//!
+//! let file = open_scan(&path, &ScanOptions::default())?;
+//! assert_eq!((file.scan.shape(), file.scan.frame_shape()), (&[2, 3][..], (8, 8)));
+//! assert_eq!(file.scan.frames().frame::<f32>(5)?[(7, 7)], 169.0);
+//!
+//! // Another shape than the file says; what has no frame is left out and counted.
+//! let scan = ScanParams { shape: Some(vec![7]), missing: Missing::Skip, ..Default::default() };
+//! let file = open_scan(&path, &ScanOptions { scan, ..Default::default() })?;
+//! assert_eq!(file.warnings[0].to_string(), "1 positions of the scan have no frame");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! What a file contains: [`describe`]. Which part of it is meant: [`Selector`]. Opening without reading:
-//! [`open`]. Numbers are converted from the stored type while they are read; the type in the file is
-//! [`ImageFile::dtype`].
+//! [`open`]. Images are converted from the stored type while they are read; [`Stack`]s and scans deliver it.
 //!
 //! **Files are not trusted.** Every length is compared with the length of the file before memory is
 //! taken; a file cut anywhere, or with any byte changed, gives an [`Error`] that says where, or an
-//! image, and never a panic. Checksums are verified where a whole array is read (NPZ, PNG).
+//! image, and never a panic (`cargo xtask fuzz`). Checksums are verified where a whole array is read (NPZ, PNG).
 //!
 //! **Not read:** HDF5 (a later version), FITS tables and tile-compressed FITS, TIFF with JPEG or
-//! Zstandard compression or with packed 10, 12, 14-bit samples, complex numbers of any format.
+//! Zstandard compression or with packed 10, 12, 14-bit samples, complex numbers of any format; raw MIB frames
+//! of several chips, the scan positions in TVIPS images, Norpix SEQ, K2IS, FRMS6. EMPAD and raw MIB counters
+//! follow published readers and were not compared with a recorded file.
 //!
 //! **Writing** goes to a temporary name in the same folder, which is renamed when complete
 //! ([`write_atomically`]): an interrupted program leaves the old file or the new one.

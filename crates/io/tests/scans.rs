@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Array4};
-use nonius_core::{DType, FrameSource, Missing, PixelBuffer, ReadFrames, Scan, ScanParams};
+use nonius_core::{
+    Consumer, DType, FrameSource, Missing, NoProgress, PassParams, PixelBuffer, ReadFrames, Scan, ScanParams,
+    Scope, Tile, pass,
+};
 use nonius_io::{
     Access, BloParams, Error, OutOfRange, RawLayout, ScanFile, ScanFormat, ScanOptions, ScanWarning,
     open_scan, write_blo,
@@ -154,6 +157,55 @@ fn frames_as_they_lie_in_memory_are_lent() {
     assert!(lends("a.blo", &made::blo(false), 1, &auto));
     assert!(!lends("a.blo", &made::blo(false), 2, &auto));
     assert!(!lends("a.npy", &made::npy(1, false), 6, &ScanOptions { flip_y: true, ..auto }));
+}
+
+/// The sum of all frames.
+struct Sum;
+
+impl Consumer for Sum {
+    type Partial = Vec<f64>;
+    type Output = Vec<f64>;
+
+    fn start(&self, scope: &Scope) -> nonius_core::Result<Vec<f64>> {
+        Ok(vec![0.0; scope.frame_shape.0 * scope.frame_shape.1])
+    }
+
+    fn process(&self, tile: &Tile<'_>, partial: &mut Vec<f64>) -> nonius_core::Result<()> {
+        let mut frame = vec![0.0; tile.frame_len()];
+        for k in 0..tile.n_frames() {
+            tile.frame(k, &mut frame);
+            partial.iter_mut().zip(&frame).for_each(|(p, v)| *p += v);
+        }
+        Ok(())
+    }
+
+    fn merge(&self, earlier: Vec<f64>, later: Vec<f64>) -> Vec<f64> {
+        earlier.iter().zip(&later).map(|(a, b)| a + b).collect()
+    }
+
+    fn finish(&self, partial: Vec<f64>) -> Vec<f64> {
+        partial
+    }
+}
+
+#[test]
+fn passes_are_the_same_mapped_and_positioned() {
+    let files = Files::new();
+    let frames = made::frames16();
+    let expected: Vec<f64> = (0..64).map(|i| frames.iter().map(|f| f64::from(f[i])).sum()).collect();
+    for (name, bytes) in
+        [("a.npy", made::npy(1, false)), ("a.blo", made::blo(true)), ("a.mrc", made::mrc(true))]
+    {
+        let path = files.put(name, &bytes);
+        for tile_bytes in [1, 300, 1 << 20] {
+            for access in [Access::Mapped, Access::Positioned] {
+                let file = open_scan(&path, &ScanOptions { access, ..Default::default() }).unwrap();
+                let params = PassParams { min_partitions: 2, tile_bytes, ..Default::default() };
+                let sum = pass(&file.scan.select(None).unwrap(), &Sum, &params, &NoProgress).unwrap();
+                assert_eq!(sum, expected, "{name}, tiles of {tile_bytes} bytes, {access:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -563,7 +615,11 @@ fn numbers_out_of_order() {
         assert_eq!(file.warnings, [ScanWarning::NotConsecutive { frames: 4, first: 1 }], "{name}");
         assert!(pixels(&file.scan) == expected8());
         let unchecked = ScanOptions { check_numbers: false, ..Default::default() };
-        assert!(open_scan(&path, &unchecked).unwrap().warnings.is_empty());
+        let unchecked = open_scan(&path, &unchecked).unwrap();
+        assert!(unchecked.warnings.is_empty() && unchecked.frame_numbers.is_empty());
+        let first = file.frame_numbers[0];
+        let numbers: Vec<u32> = file.frame_numbers.iter().map(|n| n - first).collect();
+        assert_eq!(numbers, [0, 4, 2, 3, 1, 5]);
         let options = ScanOptions { order_by_number: true, ..Default::default() };
         let file = open_scan(&path, &options).unwrap();
         let frames = made::frames8();

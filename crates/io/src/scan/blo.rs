@@ -88,19 +88,20 @@ pub(super) fn open(source: Arc<Source>, options: &ScanOptions) -> Result<Found> 
         }
     };
     let file = FileBytes::new(source.clone(), options.access)?;
-    let segment = Segment { file, first: offset_2 + BEFORE_FRAME, stride: record, n: extent.complete };
+    let segment =
+        Segment { file: file.clone(), first: offset_2 + BEFORE_FRAME, stride: record, n: extent.complete };
     let mut records = Records::in_file(segment, (edge, edge), stored);
     if !options.ignore_markers {
         records.marker = Some(Marker { bytes: MARKER, before: BEFORE_FRAME });
     }
+    let mut frame_numbers = Vec::new();
     if options.check_numbers || options.order_by_number {
-        let mut numbers = Vec::new();
         for k in 0..extent.complete.min(n) as u64 {
             let mut number = [0u8; 4];
-            source.read_at("frame number", offset_2 + k * record + 2, &mut number)?;
-            numbers.push(u32::from_le_bytes(number));
+            file.read("frame number", offset_2 + k * record + 2, &mut number)?;
+            frame_numbers.push(u32::from_le_bytes(number));
         }
-        records.order = ordered(&numbers, options, &mut warnings);
+        records.order = ordered(&frame_numbers, options, &mut warnings);
     }
     let step = |name, at, size| calibrated(name, size, f.f64(at), "nm");
     let scan_axes = vec![step("scan y", at::STEP_Y, ny), step("scan x", at::STEP_X, nx)];
@@ -114,6 +115,7 @@ pub(super) fn open(source: Arc<Source>, options: &ScanOptions) -> Result<Found> 
         frame_axes,
         metadata,
         warnings,
+        frame_numbers,
         virtual_image,
         ..Found::new(records, vec![ny, nx])
     })

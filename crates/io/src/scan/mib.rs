@@ -104,15 +104,17 @@ pub(super) fn open_series(
     if !options.ignore_markers {
         records.marker = Some(Marker { bytes: *b"MQ", before: first.bytes });
     }
+    let mut frame_numbers = Vec::new();
     if options.check_numbers || options.order_by_number {
-        records.order = ordered(&sequence_numbers(&segments, first.bytes)?, options, &mut warnings);
+        frame_numbers = sequence_numbers(&segments, first.bytes)?;
+        records.order = ordered(&frame_numbers, options, &mut warnings);
     }
     if matches!(first.stored, Stored::Counters(_)) {
         let text = "raw counters: the order of their bits has not been verified on a recorded file";
         warnings.push(super::ScanWarning::Remark(text.into()));
     }
     metadata.cards.extend(cards(&first.fields).cards);
-    Ok(Found { cut, metadata, warnings, ..Found::new(records, shape) })
+    Ok(Found { cut, metadata, warnings, frame_numbers, ..Found::new(records, shape) })
 }
 
 /// The header of the first frame of a file.
@@ -170,7 +172,7 @@ fn sequence_numbers(segments: &[Segment], header: u64) -> Result<Vec<u32>> {
             let mut field = [0u8; 10];
             let at = segment.first - header + k * segment.stride + 4;
             let field = &mut field[..header.saturating_sub(4).min(10) as usize];
-            segment.file.source().read_at("sequence number", at, field)?;
+            segment.file.read("sequence number", at, field)?;
             let text = latin1(field);
             numbers.push(text.split(',').next().and_then(|t| t.trim().parse().ok()).unwrap_or(0));
         }

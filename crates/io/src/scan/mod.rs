@@ -51,6 +51,9 @@ pub struct ScanFile {
     pub metadata: Header,
     /// What a person should know before trusting the frames.
     pub warnings: Vec<ScanWarning>,
+    /// The number that the file gives to each frame, in file order: of BLO and MIB files, if
+    /// [`ScanOptions::check_numbers`] stands; else empty.
+    pub frame_numbers: Vec<u32>,
     /// The image of the whole scan that BLO files carry, one value per position.
     pub virtual_image: Option<Array2<u8>>,
 }
@@ -67,6 +70,7 @@ struct Found {
     frame_axes: Option<[Axis; 2]>,
     metadata: Header,
     warnings: Vec<ScanWarning>,
+    frame_numbers: Vec<u32>,
     virtual_image: Option<Array2<u8>>,
 }
 
@@ -80,6 +84,7 @@ impl Found {
             frame_axes: None,
             metadata: Header::default(),
             warnings: Vec::new(),
+            frame_numbers: Vec::new(),
             virtual_image: None,
         }
     }
@@ -211,8 +216,15 @@ fn assemble(path: PathBuf, format: ScanFormat, found: Found, options: &ScanOptio
     if scan.n_surplus() > 0 {
         warnings.push(ScanWarning::Surplus { frames: scan.n_surplus() });
     }
-    let (metadata, virtual_image) = (found.metadata, found.virtual_image);
-    Ok(ScanFile { path, format, scan, metadata, warnings, virtual_image })
+    Ok(ScanFile {
+        path,
+        format,
+        scan,
+        metadata: found.metadata,
+        warnings,
+        frame_numbers: found.frame_numbers,
+        virtual_image: found.virtual_image,
+    })
 }
 
 /// The signature that a file of a format begins with, or an error that names both.
