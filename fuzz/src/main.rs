@@ -44,6 +44,7 @@ fn reader(name: &str) -> Option<(Option<ScanFormat>, &'static str)> {
         "tvips" => (Some(ScanFormat::Tvips), "tvips"),
         "ser" => (Some(ScanFormat::Ser), "ser"),
         "dm" => (Some(ScanFormat::Dm), "dm4"),
+        "hdf5" => (Some(ScanFormat::Hdf5), "h5"),
         "ripple" => (None, "rpl"),
         "empad" => (None, "xml"),
         "hdr" => (None, "hdr"),
@@ -84,7 +85,8 @@ fn write_corpus(name: &str, extension: &str, folder: &Path) {
         _ => {}
     }
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/io");
-    for entry in std::fs::read_dir(recorded).into_iter().flatten().flatten() {
+    let folders = [recorded.join("hdf5"), recorded];
+    for entry in folders.iter().flat_map(std::fs::read_dir).flatten().flatten() {
         if entry.path().extension().is_some_and(|e| e == extension) {
             files.extend(std::fs::read(entry.path()));
         }
@@ -132,7 +134,7 @@ fuzz_target!(init: prepare(), |data: &[u8]| {
     }
     watch::limit(LIMIT.max(LIMIT / SMALL * data.len()));
     use_scan(target);
-    if matches!(target.path.extension().and_then(|e| e.to_str()), Some("npy" | "npz" | "mrc" | "tif" | "fits" | "png")) {
+    if matches!(target.path.extension().and_then(|e| e.to_str()), Some("npy" | "npz" | "mrc" | "tif" | "fits" | "png" | "h5")) {
         use_images(target);
     }
     watch::limit(usize::MAX);

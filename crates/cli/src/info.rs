@@ -9,7 +9,7 @@ use nonius::io::{self, DType, Element, Header, ScanFile, ScanOptions, Selector};
 use serde::Serialize;
 
 use crate::Usage;
-use crate::output::{Table, print, print_json};
+use crate::output::{Table, print, print_json, six_digits};
 use crate::scan::{ScanArgs, open, warnings};
 use crate::session::Session;
 
@@ -76,7 +76,7 @@ fn look(text: &str, options: &ScanOptions) -> Result<Info> {
     match image(text) {
         Ok(mut info) => {
             // A scan's calibration, if it is one.
-            if let (true, Ok(file)) = (info.n_frames > 1, open(text, options)) {
+            if let Ok(file) = open(text, options) {
                 info.axes = calibrated(&file);
             }
             Ok(info)
@@ -189,7 +189,8 @@ impl Info {
         }
         for axis in &self.axes {
             let (from, to) = (axis.offset, axis.offset + axis.scale * (axis.size - 1) as f64);
-            line(&axis.name, format!("{from:.6} to {to:.6} {} in steps of {:.6}", axis.unit, axis.scale));
+            let [from, to, step] = [from, to, axis.scale].map(six_digits);
+            line(&axis.name, format!("{from} to {to} {} in steps of {step}", axis.unit));
         }
         for warning in &self.warnings {
             line("warning", warning.clone());

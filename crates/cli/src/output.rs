@@ -118,6 +118,19 @@ pub(crate) fn sigma(value: f64) -> String {
     }
 }
 
+/// Six digits; "–" if there is no number.
+pub(crate) fn six_digits(value: f64) -> String {
+    match value.abs() {
+        v if !v.is_finite() => "–".into(),
+        0.0 => "0".into(),
+        v if (1e-3..1e9).contains(&v) => {
+            let decimals = (5 - v.log10().floor() as i32).clamp(0, 6) as usize;
+            format!("{value:.decimals$}")
+        }
+        _ => format!("{value:.5e}"),
+    }
+}
+
 /// A magnification, which is near 1.
 pub(crate) fn factor(value: f64) -> String {
     if value.is_finite() { format!("{value:.6}") } else { "–".into() }

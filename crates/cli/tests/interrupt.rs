@@ -39,3 +39,28 @@ fn an_interrupted_run_fails_and_leaves_no_file() {
     }
     assert_eq!(names(folder.path()), ["long.npy"]);
 }
+
+#[test]
+fn a_pass_over_a_long_scan_ends_within_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    // Frames of nothing, for many seconds of logarithms.
+    let file = std::fs::File::create(folder.path().join("long.bin")).unwrap();
+    file.set_len(8 << 30).unwrap();
+    drop(file);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nonius"))
+        .args(["stats", "long.bin", "--frame-shape", "256,256", "--dtype", "float32", "--maps", "logsum"])
+        .args(["--out", "maps.h5"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let when = std::time::Instant::now();
+    assert!(sent.success() && child.try_wait().is_ok());
+    let output = child.wait_with_output().unwrap();
+    assert!(when.elapsed() < Duration::from_secs(1));
+    assert!(matches!(output.status.code(), Some(130) | None), "{:?}", output.status);
+    assert_eq!(names(folder.path()), ["long.bin"]);
+}

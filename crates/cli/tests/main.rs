@@ -7,6 +7,7 @@ mod demo;
 mod info;
 mod interrupt;
 mod register;
+mod scans;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -207,9 +207,8 @@ fn describe_hdf5(source: &Arc<Source>, whole: &Selector, info: &mut FileInfo) ->
         let selector = Selector { key: Some(dataset.clone()), ..whole.clone() };
         match open_hdf5(source, &selector) {
             Ok(found) => info.add(&selector, Some(dataset), Ok(found)),
-            Err(Error::Unsupported { .. }) => {
-                info.add_other(&selector, Some(dataset), "numbers, no frames", Header::default());
-            }
+            // Coordinates and the like: there are many, and no frame in them.
+            Err(Error::Unsupported { .. }) => {}
             Err(e) => info.add(&selector, Some(dataset), Err(e)),
         }
     }

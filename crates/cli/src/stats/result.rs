@@ -11,7 +11,7 @@ use nonius::plot;
 use serde::Serialize;
 
 use super::args::StatsConfig;
-use crate::output::Table;
+use crate::output::{Table, six_digits};
 
 /// One map.
 #[derive(Debug, Clone, Serialize)]
@@ -137,22 +137,15 @@ impl Stats {
         let mut table = Table::new(&["map", "shape", "min", "mean", "max"]);
         for map in &self.maps {
             let shape = map.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
-            table.row(vec![map.name.clone(), shape, number(map.min), number(map.mean), number(map.max)]);
+            table.row(vec![
+                map.name.clone(),
+                shape,
+                six_digits(map.min),
+                six_digits(map.mean),
+                six_digits(map.max),
+            ]);
         }
         format!("{text}\n{table}")
-    }
-}
-
-/// Six digits.
-fn number(value: f64) -> String {
-    match value.abs() {
-        v if !v.is_finite() => "–".into(),
-        0.0 => "0".into(),
-        v if (1e-3..1e9).contains(&v) => {
-            let decimals = (5 - v.log10().floor() as i32).clamp(0, 6) as usize;
-            format!("{value:.decimals$}")
-        }
-        _ => format!("{value:.5e}"),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use nonius_core::{DType, FrameSource, PixelsMut, check_frames, check_room};
 
 use super::container::Dataset;
+use super::pure::{EXPANSION, LEAST_ROOM};
 use crate::{Error, Result};
 
 /// Frames beyond this size, with those stored in one piece with them, are not read at once.
@@ -38,8 +39,8 @@ impl Hdf5Frames {
         let possible = n.filter(|&n| n > 0 && bytes(n).is_some_and(|b| b > 0 && isize::try_from(b).is_ok()));
         let len = std::fs::metadata(path).map_err(|e| Error::io(path, "open", e))?.len() as u128;
         // What is not in the file is filled in, but nobody records a frame of nothing.
-        let frame = h as u128 * w as u128 * 8;
-        let Some(n) = possible.filter(|_| frame <= (48 << 20) + 1100 * len) else {
+        let room = LEAST_ROOM as u128 + EXPANSION as u128 * len;
+        let Some(n) = possible.filter(|_| bytes(1).is_some_and(|frame| frame as u128 <= room)) else {
             return Err(Error::damaged(path, &name, format!("shape {shape:?} is no scan that can be")));
         };
         let mut frames = Hdf5Frames { data, name, scan_axes, frame_shape: (h, w), n, per_chunk: 1 };

@@ -14,8 +14,8 @@ use crate::dtype::Encoding;
 use crate::{Error, Result};
 
 /// A file unfolds to at most this many times its size, or this many bytes.
-const EXPANSION: u64 = 1100;
-const LEAST_ROOM: u64 = 48 << 20;
+pub(crate) const EXPANSION: u64 = 1100;
+pub(crate) const LEAST_ROOM: u64 = 16 << 20;
 /// Attributes and coordinates have at most so many values.
 const FEW: u64 = 1 << 20;
 
