@@ -1,6 +1,7 @@
 //! The bytes of a file, mapped or read by position.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::Mmap;
 
@@ -13,7 +14,13 @@ use crate::{Error, Result};
 pub(crate) struct FileBytes {
     source: Arc<Source>,
     map: Option<Mmap>,
+    /// Bytes seen through the map since its pages were given back.
+    seen: AtomicUsize,
 }
+
+/// Pages of the map that have been seen are given back to the system after so many bytes: the map of a file
+/// larger than memory then takes no more than this.
+const KEPT: usize = 64 << 20;
 
 impl FileBytes {
     pub(crate) fn new(source: Arc<Source>, access: Access) -> Result<Arc<Self>> {
@@ -31,7 +38,7 @@ impl FileBytes {
             }
             _ => None,
         };
-        Ok(Arc::new(FileBytes { source, map }))
+        Ok(Arc::new(FileBytes { source, map, seen: AtomicUsize::new(0) }))
     }
 
     pub(crate) fn source(&self) -> &Arc<Source> {
@@ -40,8 +47,13 @@ impl FileBytes {
 
     /// `len` bytes from byte `at` on, if the file is mapped and has them.
     pub(crate) fn mapped(&self, at: u64, len: usize) -> Option<&[u8]> {
-        let at = usize::try_from(at).ok()?;
-        self.map.as_ref()?.get(at..at.checked_add(len)?)
+        let (at, map) = (usize::try_from(at).ok()?, self.map.as_ref()?);
+        let bytes = map.get(at..at.checked_add(len)?)?;
+        if self.seen.fetch_add(len, Ordering::Relaxed) > KEPT {
+            self.seen.store(0, Ordering::Relaxed);
+            give_back(map);
+        }
+        Some(bytes)
     }
 
     /// Fills `out` from byte `at` on.
@@ -52,4 +64,19 @@ impl FileBytes {
         }
         Ok(())
     }
+}
+
+/// Takes the pages seen so far out of this process; those still in use come back when they are touched.
+fn give_back(map: &Mmap) {
+    #[cfg(unix)]
+    {
+        // SAFETY: the pages are those of a file, shared and read-only: what is seen through them after they
+        // have gone and come back are the same bytes of the file.
+        #[allow(unsafe_code)]
+        let advised = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        // Advice that is not taken costs memory only.
+        let _ = advised;
+    }
+    #[cfg(not(unix))]
+    let _ = map;
 }
