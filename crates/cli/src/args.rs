@@ -19,8 +19,8 @@ pub(crate) struct Cli {
 
 /// Shown below the list of commands.
 const SELECTORS: &str = "\
-Images: .npy, .npz, .fits, .tif, .png and .mrc files; part of a file is chosen by
-  night.fits[1]  stack.tif[3]  scan.npz:frames[7]  photo.png:green  cube.npy[:,:,1]
+Images: .npy, .npz, .fits, .tif, .png, .mrc and .h5 files; part of a file is chosen by
+  night.fits[1]  stack.tif[3]  scan.npz:frames[7]  photo.png:green  cube.npy[:,:,1]  scan.h5:/entry/data
 
 Coordinates are (y, x) in pixels. Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.";
 

@@ -1,6 +1,7 @@
 //! Images in, results out: the only crate that knows a file format.
 //!
-//! Images and stacks come from NPY, NPZ, FITS, TIFF, PNG and MRC; NPY, FITS, TIFF, PNG and BLO are written.
+//! Images and stacks come from NPY, NPZ, FITS, TIFF, PNG, MRC and HDF5; NPY, FITS, TIFF, PNG, BLO and HDF5 (in the
+//! layout EMD 1.0, [`write_hdf5`]) are written.
 //! No C library takes part.
 //!
 //! ```
@@ -37,6 +38,7 @@
 //! | TVIPS 1 and 2, continued files | frame, for images | one by one |
 //! | TIA `.ser` | scan, frame | one by one |
 //! | DM3, DM4 | scan, frame | several at once |
+//! | HDF5: EMD 0 and 1, py4DSTEM, Prismatic, HyperSpy, fpd, EBSD, NeXus, or any dataset | scan, frame | no |
 //!
 //! Lent means without a copy: pixels in the byte order of the machine, at an address that suits their type.
 //! All others are copied, and their bytes swapped on the way.
@@ -68,7 +70,7 @@
 //! taken; a file cut anywhere, or with any byte changed, gives an [`Error`] that says where, or an
 //! image, and never a panic (`cargo xtask fuzz`). Checksums are verified where a whole array is read (NPZ, PNG).
 //!
-//! **Not read:** HDF5 (a later version), FITS tables and tile-compressed FITS, TIFF with JPEG or
+//! **Not read:** HDF5 with Blosc or Zstandard filters, virtual and external datasets, FITS tables and tile-compressed FITS, TIFF with JPEG or
 //! Zstandard compression or with packed 10, 12, 14-bit samples, complex numbers of any format; raw MIB frames
 //! of several chips, the scan positions in TVIPS images, Norpix SEQ, K2IS, FRMS6. EMPAD and raw MIB counters
 //! follow published readers and were not compared with a recorded file.

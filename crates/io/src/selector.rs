@@ -27,7 +27,7 @@ use crate::{Error, Result};
 /// | `stack.tif[3]` | page 3 |
 /// | `photo.png:green`, `stack.tif:green[3]` | one colour channel |
 /// | `stack.mrc[7]` | section 7 |
-/// | `scan.h5:/entry/data` | reserved: a dataset of an HDF5 file |
+/// | `scan.h5:/entry/data` | a dataset of an HDF5 file |
 ///
 /// A file name may itself hold `[` or `:`. Text is therefore compared with the disk first: the
 /// longest beginning that names an existing file is the path. Only if there is none does the text

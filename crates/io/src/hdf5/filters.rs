@@ -16,7 +16,7 @@ const BESIDES: usize = 1 << 20;
 pub(crate) fn registry() -> FilterRegistry {
     let mut registry = FilterRegistry::new();
     registry.register(LZF, Box::new(|filter, data, _| lzf(filter, data)));
-    registry.register(BITSHUFFLE, Box::new(|filter, data, size| bitshuffle(filter, data, size)));
+    registry.register(BITSHUFFLE, Box::new(bitshuffle));
     registry
 }
 
