@@ -30,7 +30,7 @@ with h5py.File(out+'latest.h5','w',libver='latest') as f:
     f.create_dataset('scan/data',data=data(4,3,5,4,'i4'),chunks=(2,2,5,4),compression='gzip',maxshape=(None,3,5,4))
 with h5py.File(out+'emd_1.h5','w') as f:
     f.attrs['emd_group_type']='file'; f.attrs['version_major']=1; f.attrs['version_minor']=0
-    r=f.create_group('root'); r.attrs['emd_group_type']='root'
+    r=f.create_group('experiment'); r.attrs['emd_group_type']='root'
     g=r.create_group('datacube'); g.attrs['emd_group_type']='array'; g.attrs['python_class']='DataCube'
     d=g.create_dataset('data',data=data(3,4,5,6,'u1')); d.attrs['units']='counts'
     for k,(name,unit,line) in enumerate([('Rx','nm',[0,2.5]),('Ry','nm',[0,2.5]),('Qx','A^-1',[-.05,-.03]),('Qy','A^-1',[-.06,-.04])]):

@@ -166,7 +166,7 @@ mod tests {
     fn layouts_are_known_by_their_marks() {
         for (name, layout, dataset) in [
             ("latest.h5", "dataset", "/scan/data"),
-            ("emd_1.h5", "EMD 1.0", "/root/datacube/data"),
+            ("emd_1.h5", "EMD 1.0", "/experiment/datacube/data"),
             ("emd_0.h5", "EMD 0", "/experimental/science_data/data"),
             ("py4dstem_13.h5", "py4DSTEM", "/4DSTEM_experiment/data/datacubes/datacube_0/data"),
             ("fpd.h5", "fpd", "/fpd_expt/fpd_data/data"),
