@@ -48,22 +48,49 @@ impl<'a, F: Real> Chi2Image<'a, F> {
         Chi2Image { mask: Some(mask), ..self }
     }
 
-    /// Checks shapes and numbers; a copy of the pixels with 0 for missing ones, and their variances with
-    /// infinity for those (1 everywhere else if the noise is unknown).
-    pub(crate) fn prepared(&self, what: &'static str) -> Result<Prepared> {
+    /// Checks shapes and a uniform σ.
+    fn check(&self, what: &'static str) -> Result<()> {
         check_not_empty(what, self.image.shape())?;
         if let Some(mask) = &self.mask {
             check_shape("mask", self.image.shape(), mask.shape())?;
         }
-        if let Noise::PerPixel(sigmas) = &self.noise {
-            check_shape("sigma", self.image.shape(), sigmas.shape())?;
+        match self.noise {
+            Noise::PerPixel(sigmas) => check_shape("sigma", self.image.shape(), sigmas.shape()),
+            Noise::Uniform(sigma) if !(sigma > 0.0 && sigma.is_finite()) => {
+                Err(Error::parameter("sigma", "above 0 and finite", sigma))
+            }
+            _ => Ok(()),
         }
-        if let Noise::Uniform(sigma) = self.noise
-            && !(sigma > 0.0 && sigma.is_finite())
-        {
-            return Err(Error::parameter("sigma", "above 0 and finite", sigma));
+    }
+
+    /// The variance of all pixels (1 if the noise is unknown), if all are valid and as noisy as each other.
+    pub(crate) fn uniform_variance(&self, what: &'static str) -> Result<Option<f64>> {
+        self.check(what)?;
+        if self.mask.is_some_and(|mask| mask.iter().any(|valid| !valid)) {
+            return Ok(None);
         }
-        let known = !matches!(self.noise, Noise::Unknown);
+        let sigma = match self.noise {
+            Noise::Unknown => 1.0,
+            Noise::Uniform(sigma) => sigma,
+            Noise::PerPixel(sigmas) => {
+                let first = sigmas[[0, 0]];
+                let alike = first > F::zero() && first.is_finite() && sigmas.iter().all(|&v| v == first);
+                if alike { first.f64() } else { return Ok(None) }
+            }
+        };
+        Ok(Some(sigma * sigma))
+    }
+
+    /// Whether its noise was given.
+    pub(crate) fn is_noise_known(&self) -> bool {
+        !matches!(self.noise, Noise::Unknown)
+    }
+
+    /// Checks shapes and numbers; a copy of the pixels with 0 for missing ones, and their variances with
+    /// infinity for those (1 everywhere else if the noise is unknown).
+    pub(crate) fn prepared(&self, what: &'static str) -> Result<Prepared> {
+        self.check(what)?;
+        let known = self.is_noise_known();
         if self.mask.is_none() && !matches!(self.noise, Noise::PerPixel(_)) {
             nonius_core::check_finite(what, self.image)?;
             let sigma = if let Noise::Uniform(sigma) = self.noise { sigma } else { 1.0 };
@@ -113,12 +140,6 @@ impl Prepared {
 
     pub(crate) fn valid(&self) -> Array2<bool> {
         self.variance.mapv(f64::is_finite)
-    }
-
-    /// Whether every pixel is valid and as noisy as every other.
-    pub(crate) fn is_uniform(&self) -> bool {
-        let first = self.variance[[0, 0]];
-        first.is_finite() && self.variance.iter().all(|&v| v == first)
     }
 }
 

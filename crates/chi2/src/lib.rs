@@ -31,11 +31,14 @@ mod coarse;
 mod image;
 mod levels;
 mod map;
+mod model;
 mod noise;
 mod overlap;
 mod params;
 mod periodic;
+mod plan;
 mod shift;
+mod uniform;
 
 pub mod compatible;
 
@@ -43,4 +46,5 @@ pub use image::{Chi2Image, Noise, Region};
 pub use levels::delta_chi2;
 pub use map::{Chi2Map, chi2_map, chi2_surface};
 pub use params::Chi2Params;
+pub use plan::{Chi2Plan, Chi2Scratch};
 pub use shift::{Chi2Shift, chi2_shift};

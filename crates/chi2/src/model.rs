@@ -78,10 +78,10 @@ impl Model {
     }
 
     /// Gain and offset for Σwmf, Σwf and Σwf².
-    pub(crate) fn nuisance(&self, [b, u, q]: [f64; 3]) -> (f64, f64) {
+    pub(crate) fn nuisance(&self, [b, u, q]: [f64; 3]) -> [f64; 2] {
         let [s, m, _] = self.moving;
         let (fm, ff) = if self.offset { (b - u * m / s, q - u * u / s) } else { (b, q) };
         let gain = if self.gain { fm / ff } else { 1.0 };
-        (gain, if self.offset { (m - gain * u) / s } else { 0.0 })
+        [gain, if self.offset { (m - gain * u) / s } else { 0.0 }]
     }
 }
