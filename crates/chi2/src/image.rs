@@ -86,28 +86,47 @@ impl<'a, F: Real> Chi2Image<'a, F> {
         !matches!(self.noise, Noise::Unknown)
     }
 
-    /// Checks shapes and numbers; a copy of the pixels with 0 for missing ones, and their variances with
-    /// infinity for those (1 everywhere else if the noise is unknown).
-    pub(crate) fn prepared(&self, what: &'static str) -> Result<Prepared> {
+    /// Checks shapes and numbers; a copy of the pixels in double precision.
+    pub(crate) fn prepared(&self, what: &'static str) -> Result<Prepared<f64>> {
+        self.less(what, 0.0)
+    }
+
+    /// The same in the type of the pixels, their mean taken out so that its digits do not take up theirs.
+    pub(crate) fn centred(&self, what: &'static str) -> Result<Prepared<F>> {
+        self.check(what)?;
+        let rows = (0..self.image.nrows()).map(|y| {
+            let valid = |x: &usize| self.sigma([y, *x]).is_finite() && self.image[[y, *x]].is_finite();
+            (0..self.image.ncols())
+                .filter(valid)
+                .fold((0.0, 0), |(sum, n), x| (sum + self.image[[y, x]].f64(), n + 1))
+        });
+        let (sum, n) = rows.fold((0.0, 0), |(sum, n), (s, k)| (sum + s, n + k));
+        self.less(what, sum / f64::from(n.max(1)))
+    }
+
+    /// Standard deviation of a pixel, 1 if it is unknown, infinite for one that says nothing.
+    fn sigma(&self, at: [usize; 2]) -> f64 {
+        match &self.noise {
+            _ if self.mask.is_some_and(|mask| !mask[at]) => f64::INFINITY,
+            Noise::Unknown => 1.0,
+            Noise::Uniform(sigma) => *sigma,
+            Noise::PerPixel(sigmas) => sigmas[at].f64(),
+        }
+    }
+
+    fn less<G: Real>(&self, what: &'static str, mean: f64) -> Result<Prepared<G>> {
         self.check(what)?;
         let known = self.is_noise_known();
         if self.mask.is_none() && !matches!(self.noise, Noise::PerPixel(_)) {
             nonius_core::check_finite(what, self.image)?;
-            let sigma = if let Noise::Uniform(sigma) = self.noise { sigma } else { 1.0 };
-            let variance = Array2::from_elem(self.image.dim(), sigma * sigma);
-            return Ok(Prepared { pixels: self.image.mapv(F::f64), variance, known });
+            let variance = Variance::Uniform(self.sigma([0, 0]).powi(2));
+            let pixels = self.image.mapv(|v| G::of(v.f64() - mean));
+            return Ok(Prepared { pixels, variance, known, mean });
         }
-        let mut variance = Array2::from_elem(self.image.dim(), f64::INFINITY);
+        let mut variance = Array2::from_elem(self.image.dim(), G::infinity());
         let mut pixels = Array2::zeros(self.image.dim());
         for ((y, x), &v) in self.image.indexed_iter() {
-            if self.mask.is_some_and(|mask| !mask[[y, x]]) {
-                continue;
-            }
-            let sigma = match &self.noise {
-                Noise::Unknown => 1.0,
-                Noise::Uniform(sigma) => *sigma,
-                Noise::PerPixel(sigmas) => sigmas[[y, x]].f64(),
-            };
+            let sigma = self.sigma([y, x]);
             if sigma.is_nan() || sigma <= 0.0 {
                 let must_be = "above 0 (infinite for a pixel that says nothing)";
                 return Err(Error::parameter("sigma", must_be, format!("{sigma} at [{y}, {x}]")));
@@ -116,30 +135,56 @@ impl<'a, F: Real> Chi2Image<'a, F> {
                 if !v.is_finite() {
                     return Err(Error::NotFinite { what, index: vec![y, x] });
                 }
-                pixels[[y, x]] = v.f64();
-                variance[[y, x]] = sigma * sigma;
+                pixels[[y, x]] = G::of(v.f64() - mean);
+                variance[[y, x]] = G::of(sigma * sigma);
             }
         }
-        Ok(Prepared { pixels, variance, known })
+        Ok(Prepared { pixels, variance: Variance::PerPixel(variance), known, mean })
     }
 }
 
-/// Pixels in double precision with their variances; a missing pixel is 0 with an infinite variance.
+/// Variances of pixels: infinite for a missing one, 1 for the others if the noise is unknown.
 #[derive(Debug, Clone)]
-pub(crate) struct Prepared {
-    pub(crate) pixels: Array2<f64>,
-    pub(crate) variance: Array2<f64>,
-    /// Whether the noise was given.
-    pub(crate) known: bool,
+pub(crate) enum Variance<F> {
+    Uniform(f64),
+    PerPixel(Array2<F>),
 }
 
-impl Prepared {
-    pub(crate) fn weights(&self) -> Array2<f64> {
-        self.variance.mapv(|v| 1.0 / v)
+/// Pixels less `mean`, 0 where one is missing, with their variances.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared<F> {
+    pub(crate) pixels: Array2<F>,
+    pub(crate) variance: Variance<F>,
+    /// Whether the noise was given.
+    pub(crate) known: bool,
+    pub(crate) mean: f64,
+}
+
+impl<F: Real> Prepared<F> {
+    pub(crate) fn variance(&self, at: [usize; 2]) -> f64 {
+        match &self.variance {
+            Variance::Uniform(variance) => *variance,
+            Variance::PerPixel(variances) => variances[at].f64(),
+        }
+    }
+
+    pub(crate) fn variances(&self) -> Array2<F> {
+        self.of_variance(F::of)
+    }
+
+    pub(crate) fn weights(&self) -> Array2<F> {
+        self.of_variance(|v| F::of(1.0 / v))
     }
 
     pub(crate) fn valid(&self) -> Array2<bool> {
-        self.variance.mapv(f64::is_finite)
+        self.of_variance(f64::is_finite)
+    }
+
+    fn of_variance<T: Clone>(&self, of: impl Fn(f64) -> T) -> Array2<T> {
+        match &self.variance {
+            Variance::Uniform(variance) => Array2::from_elem(self.pixels.dim(), of(*variance)),
+            Variance::PerPixel(variances) => variances.map(|v| of(v.f64())),
+        }
     }
 }
 

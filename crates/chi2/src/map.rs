@@ -55,7 +55,7 @@ pub fn chi2_map<F: Real>(
 ) -> Result<Chi2Map> {
     params.validate()?;
     let (fixed, other) = (reference.prepared("reference")?, moving.prepared("moving")?);
-    let valid = |part: &Prepared| part.valid().mapv(|ok| f64::from(u8::from(ok)));
+    let valid = |part: &Prepared<f64>| part.valid().mapv(|ok| f64::from(u8::from(ok)));
     let still = WeightedImage::new(fixed.pixels.clone(), valid(&fixed));
     let weighted = WeightedImage::new(other.pixels.clone(), other.weights());
     let counted = WeightedImage::new(other.pixels.clone(), valid(&other));

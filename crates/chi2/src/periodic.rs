@@ -96,12 +96,16 @@ impl Outcome<'_> {
 }
 
 /// The shift between images whose pixels are of unequal noise.
-pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Chi2Shift> {
-    if reference.variance.iter().any(|v| v.is_infinite()) {
+pub(crate) fn shift(
+    reference: &Prepared<f64>,
+    moving: &Prepared<f64>,
+    params: &Chi2Params,
+) -> Result<Chi2Shift> {
+    if reference.valid().iter().any(|ok| !ok) {
         let must_be = "without a mask in a periodic frame: what is missing would move (take overlap frames)";
         return Err(Error::parameter("reference", must_be, "a mask"));
     }
-    let n_used = moving.variance.iter().filter(|v| v.is_finite()).count();
+    let n_used = moving.valid().iter().filter(|ok| **ok).count();
     let degrees_of_freedom = n_used as f64 - params.n_fitted();
     if degrees_of_freedom <= 0.0 {
         return Ok(Chi2Shift::undetermined());
@@ -135,8 +139,8 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
 
 /// χ² at `center + (y, x)` for all y and x of `places`.
 pub(crate) fn surface(
-    reference: &Prepared,
-    moving: &Prepared,
+    reference: &Prepared<f64>,
+    moving: &Prepared<f64>,
     params: &Chi2Params,
     center: [f64; 2],
     places: [&[f64]; 2],
@@ -162,14 +166,14 @@ struct PeriodicChi2 {
 }
 
 impl PeriodicChi2 {
-    fn new(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Self> {
+    fn new(reference: &Prepared<f64>, moving: &Prepared<f64>, params: &Chi2Params) -> Result<Self> {
         check_shape("moving", reference.pixels.shape(), moving.pixels.shape())?;
         let (h, w) = reference.pixels.dim();
         let n = (h * w) as f64;
         let fft = RealFft2::new((h, w))?;
-        let mut variance = moving.variance.clone();
+        let mut variance = moving.variances();
         if reference.known {
-            variance += &reference.variance;
+            variance += &reference.variances();
         }
         let weights = variance.mapv(|v| 1.0 / v);
         let transform = |image: ArrayView2<'_, f64>| -> Result<Vec<Complex<f64>>> {
@@ -356,9 +360,9 @@ pub(crate) fn slope_frequency(k: usize, n: usize) -> f64 {
 
 /// Residuals and slopes of the model, both times the root of the weight.
 fn residuals(
-    reference: &Prepared,
+    reference: &Prepared<f64>,
     weights: &Array2<f64>,
-    moving: &Prepared,
+    moving: &Prepared<f64>,
     shift: [f64; 2],
     [gain, offset]: [f64; 2],
 ) -> Result<OverlapResiduals> {

@@ -10,9 +10,9 @@ use crate::{overlap, periodic};
 
 /// All of [`chi2_shift`](crate::chi2_shift) that can be made ready before the images are there.
 ///
-/// Periodic frames whose pixels are all valid and as noisy as each other are transformed in the type of their
-/// pixels; sums over them are in double precision. With `f32` the shift then is that of `f64` to 10⁻⁵ px or a
-/// thousandth of its error, whichever is larger. Everything else is computed in double precision.
+/// Pixels are computed with in their own type, sums over them in double precision: with `f32` the shift is
+/// that of `f64` to 10⁻⁵ px or a hundredth of its standard error, whichever is larger. Double precision
+/// throughout have periodic frames with masks or noise that varies, and overlap frames without an offset.
 ///
 /// A plan is immutable and may be shared between threads, each with a [`Chi2Scratch`] of its own.
 ///
@@ -87,8 +87,12 @@ impl<F: Real> Chi2Plan<F> {
     ) -> Result<Chi2Shift> {
         check_shape("reference", &[self.shape.0, self.shape.1], reference.image.shape())?;
         let Some(uniform) = &self.uniform else {
-            let (reference, moving) = (reference.prepared("reference")?, moving.prepared("moving")?);
-            return overlap::shift(&reference, &moving, &self.params);
+            // Without an offset the means belong to χ².
+            return if self.params.offset {
+                overlap::shift(&reference.centred("reference")?, &moving.centred("moving")?, &self.params)
+            } else {
+                overlap::shift(&reference.prepared("reference")?, &moving.prepared("moving")?, &self.params)
+            };
         };
         check_shape("moving", &[self.shape.0, self.shape.1], moving.image.shape())?;
         let variances = [reference.uniform_variance("reference")?, moving.uniform_variance("moving")?];
