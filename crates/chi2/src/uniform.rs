@@ -42,12 +42,19 @@ pub(crate) struct UniformScratch<F> {
     reference: Vec<Complex<F>>,
     moving: Vec<Complex<F>>,
     product: Vec<Complex<F>>,
-    /// Spectrum and map of the lower frequencies.
-    low: Option<(Vec<Complex<F>>, Array2<F>, RealFft2Scratch<F>)>,
+    low: Option<LowMap<F>>,
     map: Option<Array2<F>>,
     fft: RealFft2Scratch<F>,
     turns: Vec<Complex<F>>,
     powers: Vec<F>,
+}
+
+/// The lower frequencies and their map.
+#[derive(Debug)]
+struct LowMap<F> {
+    spectrum: Vec<Complex<F>>,
+    map: Array2<F>,
+    fft: RealFft2Scratch<F>,
 }
 
 /// An image as it was transformed: `(image − mean) · scale`.
@@ -109,7 +116,7 @@ impl<F: Real> Uniform<F> {
     pub(crate) fn scratch(&self) -> UniformScratch<F> {
         let low = |low: &LowBand<F>| {
             let fft = low.transform();
-            (fft.spectrum(), Array2::zeros(fft.shape()), fft.scratch())
+            LowMap { spectrum: fft.spectrum(), map: Array2::zeros(fft.shape()), fft: fft.scratch() }
         };
         let h = self.fft.shape().0;
         UniformScratch {
@@ -274,13 +281,15 @@ impl<F: Real> Uniform<F> {
         }
         // The polynomial is N² times the correlation coefficient.
         let extent = (high.f64() - low.f64()) / (map.len() as f64).powi(2);
-        !(extent > 16.0 * F::epsilon().f64().max(1e-13))
+        extent.is_nan() || extent <= 16.0 * F::epsilon().f64().max(1e-13)
     }
 
     /// Maxima of the polynomial's lower frequencies, a quarter of the work; None if the higher ones could put
     /// the highest elsewhere.
     fn search_low(&self, pair: &Pair, scratch: &mut UniformScratch<F>) -> Result<Option<Vec<CyclicMaximum>>> {
-        let (Some(low), Some((spectrum, map, fft))) = (&self.low, &mut scratch.low) else { return Ok(None) };
+        let (Some(low), Some(LowMap { spectrum, map, fft })) = (&self.low, &mut scratch.low) else {
+            return Ok(None);
+        };
         low.take(&scratch.product, spectrum)?;
         low.transform().inverse(spectrum, map.view_mut(), fft)?;
         let mut starts = cyclic_maxima(map, F::one(), F::zero(), |_| true, CANDIDATES);
