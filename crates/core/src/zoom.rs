@@ -82,23 +82,27 @@ fn image_at<F: Real>(image: ArrayView2<'_, F>, positions: &[Array1<f64>; 2]) -> 
     let [y, x] = positions;
     let m = y.len();
     // Real parts of Σ_ky X exp(iω y) in the first m columns, imaginary ones in the others.
-    let along_y = Array2::from_shape_fn((2 * h, 2 * m), |(k, u)| {
-        let (sin, cos) = turn(k / 2, h, y[u % m]);
-        F::of(match (k % 2 == 0, u < m) {
-            (true, true) | (false, false) => cos,
-            (true, false) => sin,
-            (false, true) => -sin,
-        })
-    });
+    let mut along_y = Array2::zeros((2 * h, 2 * m));
+    for k in 0..h {
+        for (u, &at) in y.iter().enumerate() {
+            let (sin, cos) = turn(k, h, at);
+            (along_y[[2 * k, u]], along_y[[2 * k, m + u]]) = (F::of(cos), F::of(sin));
+            (along_y[[2 * k + 1, u]], along_y[[2 * k + 1, m + u]]) = (F::of(-sin), F::of(cos));
+        }
+    }
     let rows: &[F] = bytemuck::cast_slice(&spectrum);
     let rows = ArrayView2::from_shape((fft.n_kx(), 2 * h), rows).expect("a spectrum in whole columns");
     let sums = rows.dot(&along_y);
-    let unit = |kx: usize| fft.multiplicity(kx) / (h * w) as f64;
-    let along_x = |part: fn((f64, f64)) -> f64| {
-        Array2::from_shape_fn((fft.n_kx(), x.len()), |(kx, v)| F::of(unit(kx) * part(turn(kx, w, x[v]))))
-    };
+    let mut along_x = [Array2::zeros((fft.n_kx(), x.len())), Array2::zeros((fft.n_kx(), x.len()))];
+    for kx in 0..fft.n_kx() {
+        let unit = fft.multiplicity(kx) / (h * w) as f64;
+        for (v, &at) in x.iter().enumerate() {
+            let (sin, cos) = turn(kx, w, at);
+            (along_x[0][[kx, v]], along_x[1][[kx, v]]) = (F::of(unit * cos), F::of(-unit * sin));
+        }
+    }
     let (re, im) = (sums.slice(s![.., ..m]), sums.slice(s![.., m..]));
-    let mut out = re.t().dot(&along_x(|(_, cos)| cos)) - im.t().dot(&along_x(|(sin, _)| sin));
+    let mut out = re.t().dot(&along_x[0]) + im.t().dot(&along_x[1]);
     if h.is_multiple_of(2) && w.is_multiple_of(2) {
         // One-sided along both axes, the corner is cos(πy + πx).
         let corner = spectrum[w / 2 * h + h / 2].re.f64() / (h * w) as f64;
