@@ -15,6 +15,9 @@ use crate::params::Chi2Params;
 use crate::periodic::{CANDIDATES, Minimum, Outcome, omega, slope_frequency};
 use crate::shift::Chi2Shift;
 
+/// Maxima at whole pixels of which those are refined that promise most between pixels.
+const LOOKED_AT: usize = 16 * CANDIDATES;
+
 /// Fewest pixels a side from which the lower frequencies are searched first.
 const COARSE_FROM: usize = 128;
 
@@ -265,7 +268,7 @@ impl<F: Real> Uniform<F> {
         cross_spectrum(&self.fft, reference, moving, product, None)?;
         let limit = self.params.max_shift.unwrap_or(f64::INFINITY);
         let allowed = |lag: isize| lag.unsigned_abs() as f64 <= limit;
-        let starts = cyclic_maxima(map, F::one(), F::neg_infinity(), allowed, CANDIDATES);
+        let starts = most_promising(cyclic_maxima(map, F::one(), F::neg_infinity(), allowed, LOOKED_AT));
         if self.is_flat(map) {
             return Ok(Vec::new());
         }
@@ -292,7 +295,7 @@ impl<F: Real> Uniform<F> {
         };
         low.take(&scratch.product, spectrum)?;
         low.transform().inverse(spectrum, map.view_mut(), fft)?;
-        let mut starts = cyclic_maxima(map, F::one(), F::zero(), |_| true, CANDIDATES);
+        let mut starts = most_promising(cyclic_maxima(map, F::one(), F::zero(), |_| true, LOOKED_AT));
         let certain = |first: &&CyclicMaximum| first.value > 0.0 && pair.missing <= 0.5 * first.value;
         if starts.first().filter(certain).is_none() {
             return Ok(None);
@@ -448,6 +451,12 @@ impl Wide {
     fn value(&self, at: [f64; 2]) -> f64 {
         TrigonometricPolynomial::new(&self.fft, &self.product).evaluate(at).value
     }
+}
+
+fn most_promising(mut found: Vec<CyclicMaximum>) -> Vec<CyclicMaximum> {
+    found.sort_by(|a, b| b.promise.total_cmp(&a.promise));
+    found.truncate(CANDIDATES);
+    found
 }
 
 /// `|g − f t c|²`.

@@ -300,6 +300,29 @@ fn a_plan_and_its_scratch_change_nothing() {
     }
 }
 
+/// Waves that nearly repeat at many displacements: between pixels alone the true one is best.
+#[test]
+fn near_repetitions_do_not_hide_the_best() {
+    let n = 256_usize;
+    let waves = |d: [f64; 2]| {
+        Array2::from_shape_fn((n, n), |(y, x)| {
+            let wave = |j: usize| {
+                let k = [((7 * j + 3) % 31) as f64 - 15.0, ((17 * j + 5) % 29) as f64 - 14.0];
+                let turns = (k[0] * (y as f64 - d[0]) + k[1] * (x as f64 - d[1])) / n as f64;
+                (std::f64::consts::TAU * turns + j as f64).cos()
+            };
+            (0..12).map(wave).sum::<f64>()
+        })
+    };
+    let reference = waves([0.0; 2]);
+    for shift in [[10.5, -7.5], [33.37, 21.5], [-50.9, 80.1]] {
+        let moving = waves(shift);
+        let moving = Chi2Image::new(moving.view()).with_sigma(0.1);
+        let found = chi2_shift(&Chi2Image::new(reference.view()), &moving, &Chi2Params::periodic()).unwrap();
+        assert!((0..2).all(|a| (found.shift[a] - shift[a]).abs() < 1e-8), "{found:?}");
+    }
+}
+
 /// Frames so large that their blocks are searched, of white content that blocks all but lose.
 #[test]
 fn white_content_of_large_frames_is_found() {
