@@ -3,7 +3,7 @@
 use ndarray::{Array2, s};
 use nonius_chi2::{Chi2Image, Chi2Params, Chi2Plan, Region, chi2_map, chi2_shift, chi2_surface};
 use nonius_core::{Error, Status};
-use nonius_synthetic::{Boundary, ImagePairParams, NoiseParams, SceneParams};
+use nonius_synthetic::{Boundary, ImagePairParams, NoiseParams, SceneParams, near_repetitions};
 
 fn register(pair: &ImagePairParams, sigma: f64, params: &Chi2Params) -> (nonius_chi2::Chi2Shift, [f64; 2]) {
     let images = pair.generate().unwrap();
@@ -303,23 +303,17 @@ fn a_plan_and_its_scratch_change_nothing() {
 /// Waves that nearly repeat at many displacements: between pixels alone the true one is best.
 #[test]
 fn near_repetitions_do_not_hide_the_best() {
-    let n = 256_usize;
-    let waves = |d: [f64; 2]| {
-        Array2::from_shape_fn((n, n), |(y, x)| {
-            let wave = |j: usize| {
-                let k = [((7 * j + 3) % 31) as f64 - 15.0, ((17 * j + 5) % 29) as f64 - 14.0];
-                let turns = (k[0] * (y as f64 - d[0]) + k[1] * (x as f64 - d[1])) / n as f64;
-                (std::f64::consts::TAU * turns + j as f64).cos()
-            };
-            (0..12).map(wave).sum::<f64>()
-        })
-    };
-    let reference = waves([0.0; 2]);
-    for shift in [[10.5, -7.5], [33.37, 21.5], [-50.9, 80.1]] {
-        let moving = waves(shift);
-        let moving = Chi2Image::new(moving.view()).with_sigma(0.1);
-        let found = chi2_shift(&Chi2Image::new(reference.view()), &moving, &Chi2Params::periodic()).unwrap();
-        assert!((0..2).all(|a| (found.shift[a] - shift[a]).abs() < 1e-8), "{found:?}");
+    let n = 96;
+    let reference = near_repetitions([n, n], [0.0; 2]);
+    let uneven = Array2::from_shape_fn((n, n), |(y, x)| if (y, x) == (60, 30) { 0.2 } else { 0.1 });
+    for shift in [[10.5, -7.5], [33.37, 21.5], [-40.9, 30.1]] {
+        let moving = near_repetitions([n, n], shift);
+        let moving = Chi2Image::new(moving.view());
+        for moving in [moving.with_sigma(0.1), moving.with_sigmas(uneven.view())] {
+            let found =
+                chi2_shift(&Chi2Image::new(reference.view()), &moving, &Chi2Params::periodic()).unwrap();
+            assert!((0..2).all(|a| (found.shift[a] - shift[a]).abs() < 1e-8), "{found:?}");
+        }
     }
 }
 
