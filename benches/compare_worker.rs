@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, arr2};
 use nonius::chi2::{Chi2Image, Chi2Params, Chi2Plan, Chi2Scratch, compatible};
-use nonius::core::{NoProgress, Real, RealFft2, RealFft2Scratch, Sample};
+use nonius::core::{NoProgress, Pixel, Real, RealFft2, RealFft2Scratch};
 use nonius::io::{Selector, read_array, write_npy};
 use nonius::registration::flow::{Flow, LucasKanadeParams, Tvl1Params, lucas_kanade, tvl1};
 use nonius::registration::{
@@ -31,7 +31,7 @@ trait Job {
 }
 
 /// Every workload by its name in the table.
-fn workload<F: Real + Sample>(name: &str, input: &Input) -> Result<Box<dyn Job>> {
+fn workload<F: Real + Pixel>(name: &str, input: &Input) -> Result<Box<dyn Job>> {
     Ok(match name {
         "register_periodic" => Box::new(Shift::<F>::new(input, RegistrationParams::periodic())?),
         "register_masked" => Box::new(Masked::<F>::new(input)?),
@@ -108,7 +108,7 @@ struct Chi2<F: Real> {
     shift: [f64; 2],
 }
 
-impl<F: Real + Sample> Chi2<F> {
+impl<F: Real + Pixel> Chi2<F> {
     fn new(input: &Input) -> Result<Self> {
         let (reference, moving) = (input.image("reference")?, input.image("moving")?);
         let plan = Chi2Plan::new(reference.dim(), Chi2Params::periodic())?;
@@ -136,14 +136,14 @@ struct Chi2Grid<F> {
     shift: [f64; 2],
 }
 
-impl<F: Real + Sample> Chi2Grid<F> {
+impl<F: Real + Pixel> Chi2Grid<F> {
     fn new(input: &Input) -> Result<Self> {
         let (reference, moving) = (input.image("reference")?, input.image("moving")?);
         Ok(Self { reference, moving, shift: [f64::NAN; 2] })
     }
 }
 
-impl<F: Real + Sample> Job for Chi2Grid<F> {
+impl<F: Real + Pixel> Job for Chi2Grid<F> {
     fn run(&mut self) -> Result<()> {
         let (reference, moving) = (self.reference.view(), self.moving.view());
         let (err, params) = (compatible::PixelError::Uniform(NOISE), compatible::Chi2ShiftParams::default());
@@ -198,14 +198,14 @@ struct Series<F> {
     shifts: Vec<[f64; 2]>,
 }
 
-impl<F: Real + Sample> Series<F> {
+impl<F: Real + Pixel> Series<F> {
     fn new(input: &Input) -> Result<Self> {
         let params = SeriesParams { registration: RegistrationParams::periodic(), ..Default::default() };
         Ok(Self { frames: input.array("frames")?.into_dimensionality()?, params, shifts: Vec::new() })
     }
 }
 
-impl<F: Real + Sample> Job for Series<F> {
+impl<F: Real + Pixel> Job for Series<F> {
     fn run(&mut self) -> Result<()> {
         self.shifts = register_series::<F>(&self.frames, &self.params, &NoProgress)?.shifts;
         Ok(())

@@ -13,7 +13,8 @@ use crate::{overlap, periodic};
 ///
 /// Pixels are computed with in their own type, sums over them in double precision: with `f32` the shift is
 /// that of `f64` to 10⁻⁵ px or a hundredth of its standard error, whichever is larger. Double precision
-/// throughout have periodic frames with masks or noise that varies, and overlap frames without an offset.
+/// throughout have periodic frames with masks or noise that varies, and overlap frames without an offset; filters
+/// that whiten overlap frames are applied in it.
 ///
 /// A plan is immutable and may be shared between threads, each with a [`Chi2Scratch`] of its own.
 ///

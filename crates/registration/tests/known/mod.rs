@@ -296,12 +296,11 @@ fn a_displacement_beyond_the_limit_is_flagged() {
 
 #[test]
 fn near_repetitions_do_not_hide_the_best() {
-    for n in [96, 256] {
-        let reference = near_repetitions([n, n], [0.0; 2]);
-        for shift in [[10.5, -7.5], [33.37, 21.5], [-40.9, 30.1]] {
-            let moving = near_repetitions([n, n], shift);
-            let found = register(reference.view(), moving.view(), &RegistrationParams::periodic()).unwrap();
-            assert!((0..2).all(|a| (found.shift[a] - shift[a]).abs() < 1e-6), "{n}: {found:?}");
-        }
+    let n = 96;
+    let reference = near_repetitions([n, n], [0.0; 2]);
+    for shift in [[10.5, -7.5], [33.37, 21.5], [-40.9, 30.1]] {
+        let moving = near_repetitions([n, n], shift);
+        let found = register(reference.view(), moving.view(), &RegistrationParams::periodic()).unwrap();
+        assert!((0..2).all(|a| (found.shift[a] - shift[a]).abs() < 1e-6), "{found:?}");
     }
 }
