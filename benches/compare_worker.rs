@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, arr2};
-use nonius::chi2::{Chi2Image, Chi2Params, chi2_shift};
-use nonius::core::{NoProgress, Real, RealFft2, RealFft2Scratch, Sample};
+use nonius::chi2::{Chi2Image, Chi2Params, Chi2Plan, Chi2Scratch, compatible};
+use nonius::core::{NoProgress, Pixel, Real, RealFft2, RealFft2Scratch};
 use nonius::io::{Selector, read_array, write_npy};
 use nonius::registration::flow::{Flow, LucasKanadeParams, Tvl1Params, lucas_kanade, tvl1};
 use nonius::registration::{
@@ -31,7 +31,7 @@ trait Job {
 }
 
 /// Every workload by its name in the table.
-fn workload<F: Real + Sample>(name: &str, input: &Input) -> Result<Box<dyn Job>> {
+fn workload<F: Real + Pixel>(name: &str, input: &Input) -> Result<Box<dyn Job>> {
     Ok(match name {
         "register_periodic" => Box::new(Shift::<F>::new(input, RegistrationParams::periodic())?),
         "register_masked" => Box::new(Masked::<F>::new(input)?),
@@ -44,6 +44,7 @@ fn workload<F: Real + Sample>(name: &str, input: &Input) -> Result<Box<dyn Job>>
             Ok(lucas_kanade(reference, moving, &LucasKanadeParams::default(), &NoProgress)?)
         })?),
         "chi2_periodic" => Box::new(Chi2::<F>::new(input)?),
+        "chi2_grid" => Box::new(Chi2Grid::<F>::new(input)?),
         "transform" => Box::new(Transform::<F>::new(input)?),
         _ => bail!("no workload `{name}`"),
     })
@@ -98,20 +99,20 @@ impl<F: Real> Job for Shift<F> {
 /// Standard deviation of the noise that the other side adds.
 const NOISE: f64 = 0.05;
 
-/// The shift at least χ²; there is no plan.
-struct Chi2<F> {
+/// The shift at least χ².
+struct Chi2<F: Real> {
+    plan: Chi2Plan<F>,
+    scratch: Chi2Scratch<F>,
     reference: Array2<F>,
     moving: Array2<F>,
     shift: [f64; 2],
 }
 
-impl<F: Real + Sample> Chi2<F> {
+impl<F: Real + Pixel> Chi2<F> {
     fn new(input: &Input) -> Result<Self> {
-        Ok(Self {
-            reference: input.image("reference")?,
-            moving: input.image("moving")?,
-            shift: [f64::NAN; 2],
-        })
+        let (reference, moving) = (input.image("reference")?, input.image("moving")?);
+        let plan = Chi2Plan::new(reference.dim(), Chi2Params::periodic())?;
+        Ok(Self { scratch: plan.scratch(), plan, reference, moving, shift: [f64::NAN; 2] })
     }
 }
 
@@ -119,7 +120,35 @@ impl<F: Real> Job for Chi2<F> {
     fn run(&mut self) -> Result<()> {
         let reference = Chi2Image::new(self.reference.view());
         let moving = Chi2Image::new(self.moving.view()).with_sigma(NOISE);
-        self.shift = chi2_shift(&reference, &moving, &Chi2Params::periodic())?.shift;
+        self.shift = self.plan.shift_with(&reference, &moving, &mut self.scratch)?.shift;
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(Array1::from_iter(self.shift).into_dyn())
+    }
+}
+
+/// The reference's own procedure.
+struct Chi2Grid<F> {
+    reference: Array2<F>,
+    moving: Array2<F>,
+    shift: [f64; 2],
+}
+
+impl<F: Real + Pixel> Chi2Grid<F> {
+    fn new(input: &Input) -> Result<Self> {
+        let (reference, moving) = (input.image("reference")?, input.image("moving")?);
+        Ok(Self { reference, moving, shift: [f64::NAN; 2] })
+    }
+}
+
+impl<F: Real + Pixel> Job for Chi2Grid<F> {
+    fn run(&mut self) -> Result<()> {
+        let (reference, moving) = (self.reference.view(), self.moving.view());
+        let (err, params) = (compatible::PixelError::Uniform(NOISE), compatible::Chi2ShiftParams::default());
+        let found = compatible::chi2_shift(reference, moving, err, &params)?;
+        self.shift = [found.dy, found.dx];
         Ok(())
     }
 
@@ -169,14 +198,14 @@ struct Series<F> {
     shifts: Vec<[f64; 2]>,
 }
 
-impl<F: Real + Sample> Series<F> {
+impl<F: Real + Pixel> Series<F> {
     fn new(input: &Input) -> Result<Self> {
         let params = SeriesParams { registration: RegistrationParams::periodic(), ..Default::default() };
         Ok(Self { frames: input.array("frames")?.into_dimensionality()?, params, shifts: Vec::new() })
     }
 }
 
-impl<F: Real + Sample> Job for Series<F> {
+impl<F: Real + Pixel> Job for Series<F> {
     fn run(&mut self) -> Result<()> {
         self.shifts = register_series::<F>(&self.frames, &self.params, &NoProgress)?.shifts;
         Ok(())

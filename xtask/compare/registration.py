@@ -180,6 +180,7 @@ serve(
         "register_periodic": RegisterPeriodic,
         "register_masked": RegisterMasked,
         "chi2_periodic": Chi2Periodic,
+        "chi2_grid": Chi2Periodic,
         "register_overlap": RegisterOverlap,
         "register_series": RegisterSeries,
         "transform": Transform,

@@ -1,75 +1,171 @@
 //! The whole-pixel displacement of frames that do not wrap.
 
 use ndarray::Array2;
-use nonius_core::{Result, WeightedImage, WeightedSums};
+use nonius_core::{Real, Result, WeightedImage, WeightedSums};
 
-use crate::image::Prepared;
+use crate::image::{Prepared, Variance};
 use crate::params::Chi2Params;
 
 /// Blocks a side from which blocks are searched instead of pixels.
 const COARSEST: usize = 48;
 
+/// Blocks that are searched at most: each takes some 250 bytes.
+const LARGE: usize = 2048 * 2048;
+
 /// Minima that are refined, at most.
 const CANDIDATES: usize = 4;
 
 /// Displacements `(y, x)` px where the model explains most of the moving image, best first.
-pub(crate) fn coarse_minima(
-    reference: &Prepared,
-    moving: &Prepared,
+pub(crate) fn coarse_minima<F: Real>(
+    reference: &Prepared<F>,
+    moving: &Prepared<F>,
     params: &Chi2Params,
 ) -> Result<Vec<[f64; 2]>> {
-    let [mean, own] = [reference, moving].map(mean_and_deviation);
+    let [mean, own] = [mean_and_deviation(reference), mean_and_deviation(moving)];
     let (shift_by, scale) = (if params.offset { own[0] } else { mean[0] }, own[1]);
     if !(scale > 0.0 && mean[1] > 0.0) {
         return Ok(Vec::new());
     }
-    let weighted = |part: &Prepared, mean: f64, weight: Array2<f64>| {
-        WeightedImage::new(part.pixels.mapv(|v| ((v - mean) / scale) as f32), weight.mapv(|w| w as f32))
-    };
-    let valid = reference.valid().mapv(|ok| f64::from(u8::from(ok)));
-    let heaviest = moving.weights().iter().copied().fold(0.0, f64::max);
+    // Enough digits for sums of either pixels or blocks.
+    let value =
+        |part: &Prepared<F>, at: [usize; 2], mean: f64| ((part.pixels[at].f64() - mean) / scale) as f32;
+    let valid = |at: [usize; 2]| f32::from(u8::from(reference.variance(at).is_finite()));
+    let heaviest = weight_of_the_heaviest(moving);
+    let (h, w) = moving.pixels.dim();
+    let block = block_of([reference.pixels.dim(), (h, w)]);
     let pixels = [
-        weighted(reference, mean[0], valid),
-        weighted(moving, shift_by, moving.weights().mapv(|w| w / heaviest)),
+        WeightedImage::of_blocks(reference.pixels.dim(), block, |at| {
+            (value(reference, at, mean[0]), valid(at))
+        }),
+        WeightedImage::of_blocks((h, w), block, |at| {
+            (value(moving, at, shift_by), (1.0 / moving.variance(at) / heaviest) as f32)
+        }),
     ];
     let reach = params.max_shift.unwrap_or(f64::INFINITY);
-    let ([fixed, other], side) = WeightedImage::smooth_blocks(pixels, COARSEST, reach / 4.0);
+    let ([fixed, other], side) = WeightedImage::smooth_blocks(pixels, COARSEST, reach / (4 * block) as f64);
     let sums = WeightedSums::of(&fixed, &other)?;
     let explained = explained(&sums, params);
-    Ok(stand_out(&explained, fixed.shape(), side as f64, reach))
+    let side = side * block;
+    let found = stand_out(&explained, fixed.shape(), side as f64, reach);
+    // Blocks that need not be smooth may lie further from the minimum than its valley is wide.
+    Ok(match side == block && block > 1 {
+        true => found.into_iter().map(|near| best_near(reference, moving, params, near, block)).collect(),
+        false => found,
+    })
+}
+
+/// Side of the blocks that stand for the pixels of large frames from the beginning.
+fn block_of(shapes: [(usize, usize); 2]) -> usize {
+    let largest = shapes.iter().map(|&(h, w)| h.saturating_mul(w)).fold(0, usize::max);
+    let shortest = shapes.iter().map(|&(h, w)| h.min(w)).fold(usize::MAX, usize::min);
+    let mut side = 1;
+    while largest / (side * side) > LARGE && shortest / (2 * side) >= COARSEST {
+        side *= 2;
+    }
+    side
+}
+
+/// The whole displacement about `near`, within `reach` px, where the model explains most of some rows.
+fn best_near<F: Real>(
+    reference: &Prepared<F>,
+    moving: &Prepared<F>,
+    params: &Chi2Params,
+    near: [f64; 2],
+    reach: usize,
+) -> [f64; 2] {
+    /// Pixels that are looked at, about.
+    const ENOUGH: usize = 1 << 20;
+    let (rows, columns) = moving.pixels.dim();
+    let every = (rows * columns).div_ceil(ENOUGH);
+    let reach = reach as isize;
+    let mut best = (f64::NEG_INFINITY, near);
+    for dy in -reach..=reach {
+        for dx in -reach..=reach {
+            let lag = [near[0] + dy as f64, near[1] + dx as f64];
+            let mut sums = [0.0; 6];
+            for y in (0..rows).step_by(every) {
+                let row = row_sums(reference, moving, y, lag.map(|d| d as isize));
+                sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+            }
+            let value = explained_by(sums, params);
+            if value > best.0 {
+                best = (value, lag);
+            }
+        }
+    }
+    best.1
+}
+
+/// `Σ w`, `Σ w f`, `Σ w m`, `Σ w f²`, `Σ w m²` and `Σ w f m` over one row of the moving image.
+fn row_sums<F: Real>(reference: &Prepared<F>, moving: &Prepared<F>, y: usize, lag: [isize; 2]) -> [f64; 6] {
+    let (h, w) = reference.pixels.dim();
+    let mut sums = [0.0; 6];
+    let behind = y as isize - lag[0];
+    if !(0..h as isize).contains(&behind) {
+        return sums;
+    }
+    let first = lag[1].max(0) as usize;
+    let end = (w as isize + lag[1]).clamp(0, moving.pixels.ncols() as isize) as usize;
+    for x in first..end {
+        let (at, there) = ([y, x], [behind as usize, (x as isize - lag[1]) as usize]);
+        if !reference.variance(there).is_finite() {
+            continue;
+        }
+        let weight = 1.0 / moving.variance(at);
+        let (f, m) = (reference.pixels[there].f64(), moving.pixels[at].f64());
+        let terms = [1.0, f, m, f * f, m * m, f * m];
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += weight * term);
+    }
+    sums
+}
+
+fn weight_of_the_heaviest<F: Real>(part: &Prepared<F>) -> f64 {
+    match &part.variance {
+        Variance::Uniform(variance) => 1.0 / variance,
+        Variance::PerPixel(variances) => variances.iter().map(|v| 1.0 / v.f64()).fold(0.0, f64::max),
+    }
 }
 
 /// Weighted mean and standard deviation of the valid pixels; NaN if there is none.
-fn mean_and_deviation(part: &Prepared) -> [f64; 2] {
-    let (mut weight, mut sum) = (0.0, 0.0);
-    for (v, variance) in part.pixels.iter().zip(&part.variance) {
-        weight += 1.0 / variance;
-        sum += v / variance;
-    }
-    let mean = sum / weight;
-    let squares = part.pixels.iter().zip(&part.variance).map(|(v, variance)| (v - mean).powi(2) / variance);
-    [mean, (squares.sum::<f64>() / weight).sqrt()]
+fn mean_and_deviation<F: Real>(part: &Prepared<F>) -> [f64; 2] {
+    let sum = |of: &dyn Fn(f64) -> f64| -> [f64; 2] {
+        let rows = part.pixels.rows().into_iter().enumerate().map(|(y, row)| {
+            row.iter().enumerate().fold([0.0; 2], |[weights, sum], (x, v)| {
+                let weight = 1.0 / part.variance([y, x]);
+                [weights + weight, sum + weight * of(v.f64())]
+            })
+        });
+        rows.fold([0.0; 2], |total, row| [total[0] + row[0], total[1] + row[1]])
+    };
+    let [weight, total] = sum(&|v| v);
+    let mean = total / weight;
+    let [_, squares] = sum(&|v| (v - mean).powi(2));
+    [mean, (squares / weight).sqrt()]
 }
 
-/// By how much the model lowers χ² against none, gain and offset at their best.
+/// By how much the model lowers χ² against none, gain and offset at their best, at every displacement.
 fn explained(sums: &WeightedSums<f32>, params: &Chi2Params) -> Array2<f64> {
     let most = sums.weight.iter().copied().fold(0.0_f32, f32::max) as f64;
     Array2::from_shape_fn(sums.weight.dim(), |at| {
-        let n = sums.weight[at] as f64;
-        if n < params.min_overlap * most {
+        if (sums.weight[at] as f64) < params.min_overlap * most {
             return f64::NEG_INFINITY;
         }
-        let (f, m) = (sums.reference[at] as f64, sums.moving[at] as f64);
-        let centre = |xy: f32, x: f64, y: f64| xy as f64 - if params.offset { x * y / n } else { 0.0 };
-        let (ff, fm) = (centre(sums.reference2[at], f, f), centre(sums.product[at], f, m));
-        let flat = ff <= 1e-5 * sums.reference2[at] as f64;
-        match params.gain {
-            _ if flat => 0.0,
-            true if fm > 0.0 => fm * fm / ff,
-            true => 0.0,
-            false => 2.0 * fm - ff,
-        }
+        let maps =
+            [&sums.weight, &sums.reference, &sums.moving, &sums.reference2, &sums.moving2, &sums.product];
+        explained_by(maps.map(|map| map[at] as f64), params)
     })
+}
+
+/// The same for `Σ w`, `Σ w f`, `Σ w m`, `Σ w f²`, `Σ w m²` and `Σ w f m`.
+fn explained_by([n, f, m, f2, _, product]: [f64; 6], params: &Chi2Params) -> f64 {
+    let centre = |xy: f64, x: f64, y: f64| xy - if params.offset { x * y / n } else { 0.0 };
+    let (ff, fm) = (centre(f2, f, f), centre(product, f, m));
+    match params.gain {
+        _ if ff <= 1e-5 * f2 => 0.0,
+        true if fm > 0.0 => fm * fm / ff,
+        true => 0.0,
+        false => 2.0 * fm - ff,
+    }
 }
 
 /// The largest local maxima, as displacements.

@@ -56,8 +56,8 @@ pub fn chi2_map<F: Real>(
     params: &Chi2Params,
 ) -> Result<Chi2Map> {
     params.validate()?;
-    let Pair { reference: fixed, moving: other, .. } = Pair::new(reference, moving, params)?;
-    let valid = |part: &Prepared| part.valid().mapv(|ok| f64::from(u8::from(ok)));
+    let Pair { reference: fixed, moving: other, .. } = Pair::prepared(reference, moving, params)?;
+    let valid = |part: &Prepared<f64>| part.valid().mapv(|ok| f64::from(u8::from(ok)));
     let still = WeightedImage::new(fixed.pixels.clone(), valid(&fixed));
     let weighted = WeightedImage::new(other.pixels.clone(), other.weights());
     let counted = WeightedImage::new(other.pixels.clone(), valid(&other));
@@ -111,12 +111,12 @@ pub fn chi2_surface<F: Real>(
     if !(2..=4096).contains(&n) {
         return Err(Error::parameter("n", "2 to 4096", n));
     }
-    let Pair { reference: fixed, moving: other, .. } = Pair::new(reference, moving, params)?.cropped();
+    let pair = Pair::prepared(reference, moving, params)?.cropped();
     let places =
         reach.map(|r| (0..n).map(|i| r * (2.0 * i as f64 / (n - 1) as f64 - 1.0)).collect::<Vec<f64>>());
     let places = [places[0].as_slice(), places[1].as_slice()];
     match params.frame {
-        Frame::Overlap => overlap::surface(&fixed, &other, params, center, places),
-        Frame::Periodic => periodic::surface(&fixed, &other, params, center, places),
+        Frame::Overlap => overlap::surface(&pair, params, center, places),
+        Frame::Periodic => periodic::surface(&pair, params, center, places),
     }
 }

@@ -2,8 +2,8 @@
 
 use ndarray::Array2;
 use nonius_core::{
-    Border, OverlapFit, OverlapProblem, OverlapScratch, Result, SplineImage, fill_missing, gaussian_filter,
-    invert_free, sandwich, slopes, trusted_places,
+    Border, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, SplineImage, fill_missing,
+    gaussian_filter, invert_free, sandwich, slopes, trusted_places,
 };
 
 use crate::coarse::coarse_minima;
@@ -11,23 +11,24 @@ use crate::image::Prepared;
 use crate::noise::{gradient_covariance, is_correlated};
 use crate::params::Chi2Params;
 use crate::shift::{Chi2Shift, judged, level, profile_limits};
+use crate::whiten::Pair;
 
 /// Smoothing of the moving image's slopes, px, where both images are noisy.
 const SMOOTHING: f64 = 1.0;
 
 /// What fits at any displacement have in common.
-struct Comparison<'a> {
-    spline: SplineImage<f64>,
-    moving: &'a Prepared,
+struct Comparison<'a, F> {
+    spline: SplineImage<F>,
+    moving: &'a Prepared<F>,
     trusted: Option<Array2<bool>>,
     /// Slopes of the moving image, where the reference's noise is known: it would draw displacements, but does
     /// not draw those that these slopes find.
-    slopes: Option<[Array2<f64>; 2]>,
+    slopes: Option<[Array2<F>; 2]>,
     params: &'a Chi2Params,
 }
 
-impl<'a> Comparison<'a> {
-    fn new(reference: &Prepared, moving: &'a Prepared, params: &'a Chi2Params) -> Result<Self> {
+impl<'a, F: Real> Comparison<'a, F> {
+    fn new(reference: &Prepared<F>, moving: &'a Prepared<F>, params: &'a Chi2Params) -> Result<Self> {
         let valid = reference.valid();
         let complete = valid.iter().all(|&ok| ok);
         let filled = fill_missing(reference.pixels.view(), valid.view())?;
@@ -46,7 +47,7 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    fn problem<'b>(&'b self, weights: &'b Array2<f64>) -> OverlapProblem<'b, f64> {
+    fn problem<'b>(&'b self, weights: &'b Array2<F>) -> OverlapProblem<'b, F> {
         OverlapProblem {
             reference: &self.spline,
             moving: self.moving.pixels.view(),
@@ -61,8 +62,7 @@ impl<'a> Comparison<'a> {
 
 /// χ² at `center + (y, x)` for all y and x of `places`; NaN where too little overlaps.
 pub(crate) fn surface(
-    reference: &Prepared,
-    moving: &Prepared,
+    Pair { reference, moving, .. }: &Pair<f64>,
     params: &Chi2Params,
     center: [f64; 2],
     places: [&[f64]; 2],
@@ -77,14 +77,15 @@ pub(crate) fn surface(
     }))
 }
 
-pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Chi2Shift> {
+pub(crate) fn shift<F: Real>(pair: &Pair<F>, params: &Chi2Params) -> Result<Chi2Shift> {
+    let Pair { reference, moving, .. } = pair;
     let starts = coarse_minima(reference, moving, params)?;
     if starts.is_empty() {
         return Ok(Chi2Shift::undetermined());
     }
     let comparison = Comparison::new(reference, moving, params)?;
     let mut scratch = OverlapScratch::default();
-    let mut found: Vec<(OverlapFit, Array2<f64>)> = Vec::new();
+    let mut found: Vec<(OverlapFit, [f64; 2])> = Vec::new();
     for start in starts {
         let weights = weights(reference, moving, start);
         let problem = comparison.problem(&weights);
@@ -94,12 +95,13 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
             within && new && fit.correlation > 0.0
         };
         if let Some(fit) = problem.fit(start, &mut scratch)?.filter(allowed) {
-            found.push((fit, weights));
+            found.push((fit, start));
         }
     }
     found.sort_by(|(a, _), (b, _)| per_pixel(a).total_cmp(&per_pixel(b)));
-    let Some((best, weights)) = found.first() else { return Ok(Chi2Shift::undetermined()) };
-    let problem = comparison.problem(weights);
+    let Some((best, start)) = found.first() else { return Ok(Chi2Shift::undetermined()) };
+    let weights = weights(reference, moving, *start);
+    let problem = comparison.problem(&weights);
     let degrees_of_freedom = best.count as f64 - params.n_fitted();
     let scale = if moving.known { 1.0 } else { best.chi2 / degrees_of_freedom };
     let residuals = problem.residuals(best, &mut scratch);
@@ -111,11 +113,9 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
     let Some(inverse) = invert_free(curvature, free).filter(|_| degrees_of_freedom > 0.0) else {
         return Ok(Chi2Shift::undetermined());
     };
-    let gradient = match moving.wants_sandwich() {
-        true => gradient_covariance(&residuals, params.offset.then_some(weights), moving)?,
-        false => best.curvature.map(|row| row.map(|v| scale * v)),
-    };
-    let covariance = sandwich(inverse, gradient);
+    let gradient = gradient_covariance(&residuals, params.offset.then_some(&weights), pair.noise())?;
+    let white = || best.curvature.map(|row| row.map(|v| scale * v));
+    let covariance = sandwich(inverse, gradient.unwrap_or_else(white));
     let level = level(params, scale)?;
     let errors = if params.profile {
         profile_limits(best.shift, inverse, level, |at| problem.chi2(at, best.shift, &mut scratch))
@@ -132,7 +132,7 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
         chi2: best.chi2,
         degrees_of_freedom,
         gain: best.gain,
-        offset: best.offset,
+        offset: (best.offset + moving.mean - best.gain * reference.mean) / pair.constant,
         overlap: best.count,
         status,
         competing,
@@ -142,15 +142,15 @@ pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params
 }
 
 /// `1/σ²` of the moving image's pixels, with the reference's variance added where that is known.
-fn weights(reference: &Prepared, moving: &Prepared, shift: [f64; 2]) -> Array2<f64> {
+fn weights<F: Real>(reference: &Prepared<F>, moving: &Prepared<F>, shift: [f64; 2]) -> Array2<F> {
     if !reference.known {
         return moving.weights();
     }
-    let (h, w) = reference.variance.dim();
+    let (h, w) = reference.pixels.dim();
     let place = |at: usize, d: f64, n: usize| (at as f64 - d.round()).clamp(0.0, n as f64 - 1.0) as usize;
-    Array2::from_shape_fn(moving.variance.dim(), |(y, x)| {
-        let behind = reference.variance[[place(y, shift[0], h), place(x, shift[1], w)]];
-        1.0 / (moving.variance[[y, x]] + if behind.is_finite() { behind } else { 0.0 })
+    Array2::from_shape_fn(moving.pixels.dim(), |(y, x)| {
+        let behind = reference.variance([place(y, shift[0], h), place(x, shift[1], w)]);
+        F::of(1.0 / (moving.variance([y, x]) + if behind.is_finite() { behind } else { 0.0 }))
     })
 }
 

@@ -2,88 +2,142 @@
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
-    Derivatives, Error, OverlapResiduals, RealFft2, Result, TrigonometricPolynomial, check_shape,
-    fourier_shift, frequency, invert_free, sandwich, wrapped_lag,
+    CyclicMaximum, Derivatives, Error, OverlapResiduals, RealFft2, Result, TrigonometricPolynomial,
+    check_shape, cyclic_maxima, fourier_shift, frequency, invert_free, sandwich,
 };
 use num_complex::Complex;
 
 use crate::image::Prepared;
-use crate::noise::{
-    correlation_is_visible, gradient_covariance, is_correlated, power_covariance, residual_power,
-};
+use crate::model::Model;
+use crate::noise::{gradient_covariance, is_correlated};
 use crate::params::Chi2Params;
 use crate::shift::{Chi2Shift, judged, level, profile_limits};
+use crate::whiten::Pair;
 
 /// Minima that are refined, at most.
-const CANDIDATES: usize = 4;
+pub(crate) const CANDIDATES: usize = 4;
 
-pub(crate) fn shift(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Chi2Shift> {
-    if reference.variance.iter().any(|v| v.is_infinite()) {
+/// A minimum of χ².
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Minimum {
+    pub(crate) shift: [f64; 2],
+    /// χ² there.
+    pub(crate) value: f64,
+    /// That of χ².
+    pub(crate) hessian: [[f64; 2]; 2],
+    /// Gain and offset.
+    pub(crate) nuisance: [f64; 2],
+    pub(crate) converged: bool,
+}
+
+impl Minimum {
+    /// Whether none of these is the same.
+    pub(crate) fn is_new(&self, found: &[Minimum]) -> bool {
+        found.iter().all(|m| (0..2).any(|a| (m.shift[a] - self.shift[a]).abs() > 0.5))
+    }
+}
+
+/// All that a result is made of.
+pub(crate) struct Outcome<'a> {
+    /// At least one, lowest first.
+    pub(crate) minima: &'a [Minimum],
+    pub(crate) chi2: f64,
+    pub(crate) degrees_of_freedom: f64,
+    pub(crate) nuisance: [f64; 2],
+    pub(crate) overlap: usize,
+    /// Whether the moving image's noise was given.
+    pub(crate) known: bool,
+    pub(crate) correlated: bool,
+    /// Covariance of half the gradient of χ² where noise is correlated.
+    pub(crate) gradient: Option<[[f64; 2]; 2]>,
+    /// Axes along which there is room to move.
+    pub(crate) free: [bool; 2],
+}
+
+impl Outcome<'_> {
+    /// The result, with `chi2_at` for limits from the profile.
+    pub(crate) fn judged(
+        self,
+        params: &Chi2Params,
+        mut chi2_at: impl FnMut([f64; 2]) -> f64,
+    ) -> Result<Chi2Shift> {
+        let [best, others @ ..] = self.minima else { return Ok(Chi2Shift::undetermined()) };
+        let scale = if self.known { 1.0 } else { self.chi2 / self.degrees_of_freedom };
+        let Some(inverse) = invert_free(best.hessian.map(|row| row.map(|v| 0.5 * v)), self.free) else {
+            return Ok(Chi2Shift::undetermined());
+        };
+        let covariance = match self.gradient {
+            Some(gradient) => sandwich(inverse, gradient),
+            None => inverse.map(|row| row.map(|v| scale * v)),
+        };
+        let level = level(params, scale)?;
+        let errors = if params.profile {
+            profile_limits(best.shift, inverse, level, |at| Some(chi2_at(at)))
+        } else {
+            [0, 1].map(|a| [(level / scale * covariance[a][a]).sqrt(); 2])
+        };
+        let others = others.iter().map(|m| (m.shift, (m.value - best.value) / scale));
+        let (status, competing) = judged(best.shift, best.converged, others, params);
+        let [gain, offset] = self.nuisance;
+        Ok(Chi2Shift {
+            shift: best.shift,
+            covariance,
+            errors,
+            chi2: self.chi2.max(0.0),
+            degrees_of_freedom: self.degrees_of_freedom,
+            gain,
+            offset,
+            overlap: self.overlap,
+            status,
+            competing,
+            scaled_by_residuals: !self.known,
+            correlated: self.correlated,
+        })
+    }
+}
+
+/// The shift between images whose pixels are of unequal noise.
+pub(crate) fn shift(pair: &Pair<f64>, params: &Chi2Params) -> Result<Chi2Shift> {
+    let Pair { reference, moving, .. } = pair;
+    if !reference.is_complete() {
         let must_be = "without a mask in a periodic frame: what is missing would move (take overlap frames)";
         return Err(Error::parameter("reference", must_be, "a mask"));
     }
-    let n_used = moving.variance.iter().filter(|v| v.is_finite()).count();
+    let n_used = moving.valid().iter().filter(|ok| **ok).count();
     let degrees_of_freedom = n_used as f64 - params.n_fitted();
     if degrees_of_freedom <= 0.0 {
         return Ok(Chi2Shift::undetermined());
     }
     let chi2 = PeriodicChi2::new(reference, moving, params)?;
-    let minima = chi2.coarse_minima(params)?;
     let mut found: Vec<Minimum> = Vec::new();
-    for (value, start) in minima {
-        // Below the pixel a minimum may explain more of the image than at it, but not half as much again.
-        let explained = |chi2_there: f64| chi2.unexplained() - chi2_there;
-        let hopeless = |best: &Minimum| 1.5 * explained(value) < explained(best.at.value) - params.competing;
-        if found.iter().any(hopeless) {
+    for start in chi2.coarse_minima(params)? {
+        if found.iter().any(|m| chi2.model.is_hopeless(-start.promise, m.value, params.competing)) {
             continue;
         }
-        let Some(minimum) = chi2.minimum(start) else { continue };
-        if found.iter().all(|m| (0..2).any(|a| (m.shift[a] - minimum.shift[a]).abs() > 0.5)) {
-            found.push(minimum);
-        }
+        found.extend(chi2.minimum(start.start).filter(|minimum| minimum.is_new(&found)));
     }
-    found.sort_by(|a, b| a.at.value.total_cmp(&b.at.value));
+    found.sort_by(|a, b| a.value.total_cmp(&b.value));
     let Some(&best) = found.first() else { return Ok(Chi2Shift::undetermined()) };
-    let (gain, offset) = chi2.nuisance(best.shift);
-    let scale = if moving.known { 1.0 } else { best.at.value / degrees_of_freedom };
+    let residuals = residuals(reference, &chi2.weights, moving, best.shift, best.nuisance)?;
+    let gradient = gradient_covariance(&residuals, params.offset.then_some(&chi2.weights), pair.noise())?;
     let (h, w) = reference.pixels.dim();
-    let Some(inverse) = invert_free(best.at.hessian.map(|row| row.map(|v| 0.5 * v)), [h > 1, w > 1]) else {
-        return Ok(Chi2Shift::undetermined());
-    };
-    let (correlated, gradient) =
-        chi2.residual_correlation(reference, moving, best.shift, (gain, offset), moving.wants_sandwich())?;
-    let covariance = match gradient {
-        Some(gradient) => sandwich(inverse, gradient),
-        None => inverse.map(|row| row.map(|v| scale * v)),
-    };
-    let level = level(params, scale)?;
-    let errors = if params.profile {
-        profile_limits(best.shift, inverse, level, |at| Some(chi2.derivatives(at).value))
-    } else {
-        [0, 1].map(|a| [(level / scale * covariance[a][a]).sqrt(); 2])
-    };
-    let others = found[1..].iter().map(|m| (m.shift, (m.at.value - best.at.value) / scale));
-    let (status, competing) = judged(best.shift, best.converged, others, params);
-    Ok(Chi2Shift {
-        shift: best.shift,
-        covariance,
-        errors,
-        chi2: best.at.value.max(0.0),
+    Outcome {
+        minima: &found,
+        chi2: best.value,
         degrees_of_freedom,
-        gain,
-        offset,
+        nuisance: best.nuisance,
         overlap: n_used,
-        status,
-        competing,
-        scaled_by_residuals: !moving.known,
-        correlated,
-    })
+        known: moving.known,
+        correlated: is_correlated(&residuals.residual),
+        gradient,
+        free: [h > 1, w > 1],
+    }
+    .judged(params, |at| chi2.derivatives(at).value)
 }
 
 /// χ² at `center + (y, x)` for all y and x of `places`.
 pub(crate) fn surface(
-    reference: &Prepared,
-    moving: &Prepared,
+    Pair { reference, moving, .. }: &Pair<f64>,
     params: &Chi2Params,
     center: [f64; 2],
     places: [&[f64]; 2],
@@ -94,44 +148,29 @@ pub(crate) fn surface(
     }))
 }
 
-/// `χ²(d) = Σ w (m − g f(r − d) − o)²`, g and o fixed or at their best for every d.
+/// `χ²(d) = Σ w (m − g f(r − d) − o)²` for any weights, g and o fixed or at their best for every d.
 struct PeriodicChi2 {
     fft: RealFft2<f64>,
+    doubled: RealFft2<f64>,
     weights: Array2<f64>,
-    /// Σw, Σwm, Σwm².
-    moving: [f64; 3],
+    model: Model,
     /// Σ w m f(r − d).
     product: Vec<Complex<f64>>,
-    reference: ReferenceTerms,
-    gain: bool,
-    offset: bool,
-}
-
-/// Σ w f(r − d) and Σ w f²(r − d).
-enum ReferenceTerms {
-    /// All pixels weigh alike: both are constants. With the spectra of both images.
-    Constant { linear: f64, square: f64, spectra: [Vec<Complex<f64>>; 2] },
-    /// Polynomials; the second of twice the band.
-    Polynomials { linear: Vec<Complex<f64>>, square: Vec<Complex<f64>>, doubled: RealFft2<f64> },
-}
-
-/// A minimum of χ².
-#[derive(Clone, Copy)]
-struct Minimum {
-    shift: [f64; 2],
-    at: Derivatives,
-    converged: bool,
+    /// Σ w f(r − d).
+    linear: Vec<Complex<f64>>,
+    /// Σ w f²(r − d), of twice the band.
+    square: Vec<Complex<f64>>,
 }
 
 impl PeriodicChi2 {
-    fn new(reference: &Prepared, moving: &Prepared, params: &Chi2Params) -> Result<Self> {
+    fn new(reference: &Prepared<f64>, moving: &Prepared<f64>, params: &Chi2Params) -> Result<Self> {
         check_shape("moving", reference.pixels.shape(), moving.pixels.shape())?;
         let (h, w) = reference.pixels.dim();
         let n = (h * w) as f64;
         let fft = RealFft2::new((h, w))?;
-        let mut variance = moving.variance.clone();
+        let mut variance = moving.variances();
         if reference.known {
-            variance += &reference.variance;
+            variance += &reference.variances();
         }
         let weights = variance.mapv(|v| 1.0 / v);
         let transform = |image: ArrayView2<'_, f64>| -> Result<Vec<Complex<f64>>> {
@@ -141,157 +180,56 @@ impl PeriodicChi2 {
         };
         let wm = &weights * &moving.pixels;
         let f = transform(reference.pixels.view())?;
-        let correlation = |b: &[Complex<f64>], scale: f64| -> Vec<Complex<f64>> {
-            f.iter().zip(b).map(|(f, b)| f.conj() * b * scale).collect()
+        let correlation = |b: &[Complex<f64>]| -> Vec<Complex<f64>> {
+            f.iter().zip(b).map(|(f, b)| f.conj() * b / n).collect()
         };
-        let (product, terms) = if moving.is_uniform() && (!reference.known || reference.is_uniform()) {
-            let weight = weights[[0, 0]];
-            let g = transform(moving.pixels.view())?;
-            let product = correlation(&g, weight / n);
-            let linear = weight * reference.pixels.sum();
-            let square = weight * reference.pixels.iter().map(|v| v * v).sum::<f64>();
-            (product, ReferenceTerms::Constant { linear, square, spectra: [f, g] })
-        } else {
-            let product = correlation(&transform(wm.view())?, 1.0 / n);
-            let spectrum = transform(weights.view())?;
-            let (doubled, square) = weighted_square(&fft, &f, &spectrum)?;
-            let linear = correlation(&spectrum, 1.0 / n);
-            (product, ReferenceTerms::Polynomials { linear, square, doubled })
-        };
-        let moments = [weights.sum(), wm.sum(), (&wm * &moving.pixels).sum()];
-        Ok(PeriodicChi2 {
-            fft,
-            weights,
-            moving: moments,
-            product,
-            reference: terms,
-            gain: params.gain,
-            offset: params.offset,
-        })
+        let product = correlation(&transform(wm.view())?);
+        let spectrum = transform(weights.view())?;
+        let (doubled, square) = weighted_square(&fft, &f, &spectrum)?;
+        let linear = correlation(&spectrum);
+        let moving = [weights.sum(), wm.sum(), (&wm * &moving.pixels).sum()];
+        let model = Model { moving, gain: params.gain, offset: params.offset };
+        Ok(PeriodicChi2 { fft, doubled, weights, model, product, linear, square })
     }
 
-    /// χ² without a model, but for an offset if one is fitted.
-    fn unexplained(&self) -> f64 {
-        let [s, m, mm] = self.moving;
-        if self.offset { mm - m * m / s } else { mm }
-    }
-
-    /// The lowest minima of χ² at whole pixels, and where they are.
-    fn coarse_minima(&self, params: &Chi2Params) -> Result<Vec<(f64, [f64; 2])>> {
-        let (h, w) = self.fft.shape();
+    /// The minima of χ² at whole pixels that promise the lowest between them, as maxima of −χ².
+    fn coarse_minima(&self, params: &Chi2Params) -> Result<Vec<CyclicMaximum>> {
         let map = |fft: &RealFft2<f64>, spectrum: &[Complex<f64>]| -> Result<Array2<f64>> {
             let mut out = Array2::zeros(fft.shape());
             fft.inverse(&mut spectrum.to_vec(), out.view_mut(), &mut fft.scratch())?;
             Ok(out)
         };
         let mut chi2 = map(&self.fft, &self.product)?;
-        match &self.reference {
-            ReferenceTerms::Constant { linear, square, .. } => {
-                chi2.mapv_inplace(|b| self.chi2_of(b, *linear, *square))
-            }
-            ReferenceTerms::Polynomials { linear, square, doubled } => {
-                let (linear, square) = (map(&self.fft, linear)?, map(doubled, square)?);
-                for ((at, b), u) in chi2.indexed_iter_mut().zip(&linear) {
-                    *b = self.chi2_of(*b, *u, square[[2 * at.0, 2 * at.1]]);
-                }
-            }
+        let (linear, square) = (map(&self.fft, &self.linear)?, map(&self.doubled, &self.square)?);
+        for ((at, b), u) in chi2.indexed_iter_mut().zip(&linear) {
+            *b = self.model.chi2_of([*b, *u, square[[2 * at.0, 2 * at.1]]]);
         }
         let limit = params.max_shift.unwrap_or(f64::INFINITY);
-        let mut found: Vec<(f64, [f64; 2])> = Vec::new();
-        for ((y, x), &v) in chi2.indexed_iter() {
-            let lag = [wrapped_lag(y, h), wrapped_lag(x, w)].map(|d| d as f64);
-            let worse = found.len() == CANDIDATES && v >= found[CANDIDATES - 1].0;
-            if v.is_nan() || worse || lag.iter().any(|d| d.abs() > limit) {
-                continue;
-            }
-            let lowest =
-                [(h - 1, 0), (1, 0), (0, w - 1), (0, 1), (1, 1), (h - 1, w - 1), (1, w - 1), (h - 1, 1)]
-                    .iter()
-                    .all(|&(i, j)| chi2[[(y + i) % h, (x + j) % w]] >= v);
-            if lowest {
-                let at = found.iter().position(|p| v < p.0).unwrap_or(found.len());
-                found.insert(at, (v, lag));
-                found.truncate(CANDIDATES);
-            }
-        }
-        let flat = found.first().is_none_or(|(least, _)| {
-            chi2.iter().all(|v| (v - least).abs() <= 1e-12 * self.moving[2].abs().max(least.abs()))
+        let allowed = |lag: isize| lag.unsigned_abs() as f64 <= limit;
+        let found = cyclic_maxima(&chi2, -1.0, f64::NEG_INFINITY, allowed, CANDIDATES, |m| m.promise);
+        let flat = found.first().is_none_or(|best| {
+            let scale = self.model.moving[2].abs().max(best.value.abs());
+            chi2.iter().all(|v| (v + best.value).abs() <= 1e-12 * scale)
         });
         Ok(if flat { Vec::new() } else { found })
-    }
-
-    /// χ² for Σwmf, Σwf and Σwf².
-    fn chi2_of(&self, b: f64, u: f64, q: f64) -> f64 {
-        let [s, m, mm] = self.moving;
-        let (fm, ff, mm) =
-            if self.offset { (b - u * m / s, q - u * u / s, mm - m * m / s) } else { (b, q, mm) };
-        match self.gain {
-            true if fm > 0.0 && ff > 0.0 => mm - fm * fm / ff,
-            true => mm,
-            false => mm - 2.0 * fm + ff,
-        }
     }
 
     /// Σwmf, Σwf, Σwf² with their derivatives.
     fn terms(&self, at: [f64; 2]) -> [Derivatives; 3] {
         let product = TrigonometricPolynomial::new(&self.fft, &self.product).evaluate(at);
-        match &self.reference {
-            ReferenceTerms::Constant { linear, square, .. } => {
-                let constant = |value: f64| Derivatives { value, ..Default::default() };
-                [product, constant(*linear), constant(*square)]
-            }
-            ReferenceTerms::Polynomials { linear, square, doubled } => {
-                let linear = TrigonometricPolynomial::new(&self.fft, linear).evaluate(at);
-                let twice = TrigonometricPolynomial::new(doubled, square).evaluate(at.map(|d| 2.0 * d));
-                let square = Derivatives {
-                    value: twice.value,
-                    gradient: twice.gradient.map(|g| 2.0 * g),
-                    hessian: twice.hessian.map(|row| row.map(|v| 4.0 * v)),
-                };
-                [product, linear, square]
-            }
-        }
+        let linear = TrigonometricPolynomial::new(&self.fft, &self.linear).evaluate(at);
+        let twice = TrigonometricPolynomial::new(&self.doubled, &self.square).evaluate(at.map(|d| 2.0 * d));
+        let square = Derivatives {
+            value: twice.value,
+            gradient: twice.gradient.map(|g| 2.0 * g),
+            hessian: twice.hessian.map(|row| row.map(|v| 4.0 * v)),
+        };
+        [product, linear, square]
     }
 
     /// χ² with gradient and Hessian.
     fn derivatives(&self, at: [f64; 2]) -> Derivatives {
-        let [b, u, q] = self.terms(at);
-        let [s, m, _] = self.moving;
-        // Centred products where an offset is fitted.
-        let (mut x, mut y) = (b, q);
-        if self.offset {
-            for i in 0..2 {
-                x.gradient[i] -= u.gradient[i] * m / s;
-                y.gradient[i] -= 2.0 * u.value * u.gradient[i] / s;
-                for j in 0..2 {
-                    x.hessian[i][j] -= u.hessian[i][j] * m / s;
-                    y.hessian[i][j] -= 2.0 * (u.gradient[i] * u.gradient[j] + u.value * u.hessian[i][j]) / s;
-                }
-            }
-            x.value -= u.value * m / s;
-            y.value -= u.value * u.value / s;
-        }
-        let mut chi2 = Derivatives { value: self.chi2_of(b.value, u.value, q.value), ..Default::default() };
-        let (fm, ff) = (x.value, y.value);
-        for i in 0..2 {
-            chi2.gradient[i] = if self.gain {
-                -(2.0 * fm * x.gradient[i] / ff - fm * fm * y.gradient[i] / (ff * ff))
-            } else {
-                y.gradient[i] - 2.0 * x.gradient[i]
-            };
-            for j in 0..2 {
-                chi2.hessian[i][j] = if self.gain {
-                    let (xi, xj, yi, yj) = (x.gradient[i], x.gradient[j], y.gradient[i], y.gradient[j]);
-                    -(2.0 * xi * xj / ff + 2.0 * fm * x.hessian[i][j] / ff
-                        - 2.0 * fm * (xi * yj + xj * yi) / (ff * ff)
-                        - fm * fm * y.hessian[i][j] / (ff * ff)
-                        + 2.0 * fm * fm * yi * yj / ff.powi(3))
-                } else {
-                    y.hessian[i][j] - 2.0 * x.hessian[i][j]
-                };
-            }
-        }
-        chi2
+        self.model.derivatives(&self.terms(at))
     }
 
     /// Damped Newton to the minimum in whose valley `start` lies; None if it has none.
@@ -299,100 +237,37 @@ impl PeriodicChi2 {
         const STEPS: usize = 40;
         const SMALL: f64 = 1e-6;
         let (h, w) = self.fft.shape();
-        let mut here = Minimum { shift: start, at: self.derivatives(start), converged: false };
+        let (mut shift, mut at, mut converged) = (start, self.derivatives(start), false);
         for _ in 0..STEPS {
-            let mut step = step(&here.at, [h > 1, w > 1])?;
+            let mut step = step(&at, [h > 1, w > 1])?;
             let length = step[0].hypot(step[1]);
             if length <= SMALL {
                 // Convergence is quadratic: after this step rounding is left.
-                here.shift = [here.shift[0] + step[0], here.shift[1] + step[1]];
-                here.converged = true;
-                return Some(here);
+                shift = [shift[0] + step[0], shift[1] + step[1]];
+                converged = true;
+                break;
             }
             let mut lower = None;
             for _ in 0..10 {
-                let there = [here.shift[0] + step[0], here.shift[1] + step[1]];
-                let at = self.derivatives(there);
-                if at.value <= here.at.value + 1e-13 * self.moving[2].abs() {
-                    lower = Some((there, at));
+                let there = [shift[0] + step[0], shift[1] + step[1]];
+                let next = self.derivatives(there);
+                if next.value <= at.value + 1e-13 * self.model.moving[2].abs() {
+                    lower = Some((there, next));
                     break;
                 }
                 step = step.map(|s| 0.5 * s);
             }
-            let Some((shift, at)) = lower else {
-                here.converged = length < 1e-3;
-                return Some(here);
+            let Some(better) = lower else {
+                converged = length < 1e-3;
+                break;
             };
+            (shift, at) = better;
             if (0..2).any(|a| (shift[a] - start[a]).abs() > 2.0) {
                 return None;
             }
-            here = Minimum { shift, at, converged: false };
         }
-        Some(here)
-    }
-
-    /// Whether neighbouring residuals are visibly alike, and if asked for, the covariance of half the gradient of
-    /// χ² if their spectrum is that of the noise.
-    fn residual_correlation(
-        &self,
-        reference: &Prepared,
-        moving: &Prepared,
-        shift: [f64; 2],
-        (gain, offset): (f64, f64),
-        asked: bool,
-    ) -> Result<(bool, Option<[[f64; 2]; 2]>)> {
-        let ReferenceTerms::Constant { spectra: [f, g], .. } = &self.reference else {
-            let of = residuals(reference, &self.weights, moving, shift, gain, offset)?;
-            let gradient = asked
-                .then(|| gradient_covariance(&of, self.offset.then_some(&self.weights), moving))
-                .transpose()?;
-            return Ok((is_correlated(&of.residual), gradient));
-        };
-        let (h, w) = self.fft.shape();
-        let n = (h * w) as f64;
-        let weight = self.weights[[0, 0]];
-        let turns = |n: usize, d: f64| -> Vec<Complex<f64>> {
-            (0..n).map(|k| Complex::cis(-omega(k, n) * d)).collect()
-        };
-        let (turn_y, turn_x) = (turns(h, shift[0]), turns(w, shift[1]));
-        let (cos_y, cos_x): (Vec<f64>, Vec<f64>) =
-            ((0..h).map(|k| omega(k, h).cos()).collect(), (0..w).map(|k| omega(k, w).cos()).collect());
-        // Σ e², and Σ e e' for neighbours e' along y and x, all by Parseval's theorem.
-        let mut sums = [0.0; 3];
-        let residual =
-            |kx: usize, ky: usize| g[kx * h + ky] - f[kx * h + ky] * turn_y[ky] * turn_x[kx] * gain;
-        for kx in 0..self.fft.n_kx() {
-            for ky in usize::from(kx == 0)..h {
-                let e = residual(kx, ky).norm_sqr() * self.fft.multiplicity(kx);
-                sums[0] += e;
-                sums[1] += e * cos_y[ky];
-                sums[2] += e * cos_x[kx];
-            }
-        }
-        let correlated = correlation_is_visible(&[sums[1] / sums[0], sums[2] / sums[0]], n);
-        if !asked {
-            return Ok((correlated, None));
-        }
-        let root = weight.sqrt();
-        let spectrum = |value: &dyn Fn(usize, usize) -> Complex<f64>| -> Vec<Complex<f64>> {
-            (0..self.fft.n_kx()).flat_map(|kx| (0..h).map(move |ky| value(kx, ky))).collect()
-        };
-        // The phase of the slopes is of no account, only that both have the same.
-        let slope = |omega: f64, at: usize| f[at] * (omega * gain * root);
-        let e = spectrum(&|kx, ky| residual(kx, ky) * root);
-        let along_y = spectrum(&|kx, ky| slope(slope_frequency(ky, h), kx * h + ky));
-        let along_x = spectrum(&|kx, ky| slope(slope_frequency(kx, w), kx * h + ky));
-        let power = residual_power(&self.fft, h.max(w), &e, n, moving)?;
-        Ok((correlated, Some(power_covariance(&self.fft, &power, [&along_y, &along_x]))))
-    }
-
-    /// Gain and offset at a displacement.
-    fn nuisance(&self, at: [f64; 2]) -> (f64, f64) {
-        let [b, u, q] = self.terms(at).map(|d| d.value);
-        let [s, m, _] = self.moving;
-        let (fm, ff) = if self.offset { (b - u * m / s, q - u * u / s) } else { (b, q) };
-        let gain = if self.gain { fm / ff } else { 1.0 };
-        (gain, if self.offset { (m - gain * u) / s } else { 0.0 })
+        let nuisance = self.model.nuisance(self.terms(shift).map(|d| d.value));
+        Some(Minimum { shift, value: at.value, hessian: at.hessian, nuisance, converged })
     }
 }
 
@@ -456,23 +331,22 @@ fn weighted_square(
 }
 
 /// Angular frequency, px⁻¹.
-fn omega(k: usize, n: usize) -> f64 {
+pub(crate) fn omega(k: usize, n: usize) -> f64 {
     std::f64::consts::TAU * frequency(k, n) as f64 / n as f64
 }
 
 /// The same for a derivative, which has no Nyquist term.
-fn slope_frequency(k: usize, n: usize) -> f64 {
+pub(crate) fn slope_frequency(k: usize, n: usize) -> f64 {
     if 2 * k == n { 0.0 } else { omega(k, n) }
 }
 
 /// Residuals and slopes of the model, both times the root of the weight.
 fn residuals(
-    reference: &Prepared,
+    reference: &Prepared<f64>,
     weights: &Array2<f64>,
-    moving: &Prepared,
+    moving: &Prepared<f64>,
     shift: [f64; 2],
-    gain: f64,
-    offset: f64,
+    [gain, offset]: [f64; 2],
 ) -> Result<OverlapResiduals> {
     let (h, w) = reference.pixels.dim();
     let fft = RealFft2::new((h, w))?;

@@ -169,8 +169,8 @@ impl NoiseSpectrum {
     }
 }
 
-/// Averaged periodogram `|DFT|²/N` of segments of up to `side` px `(y, x)`, in the full layout of a transform; its mean is about the mean
-/// square of the image, whose mean should be 0.
+/// Averaged periodogram `|DFT|²/N` of segments of up to `side` px `(y, x)`, in the full layout of a transform; its
+/// mean is about the mean square of the image, whose mean should be 0.
 pub(crate) fn periodogram(image: &Array2<f64>, side: (usize, usize)) -> Result<Array2<f64>> {
     let (h, w) = image.dim();
     let side = (side.0.min(h), side.1.min(w));
@@ -208,7 +208,7 @@ fn half_index(fft: &RealFft2<f64>, y: usize, x: usize) -> usize {
 }
 
 /// A power in the full layout as a half spectrum.
-pub(crate) fn half_layout(fft: &RealFft2<f64>, power: &Array2<f64>) -> Vec<f64> {
+pub(crate) fn half_layout<F: Real>(fft: &RealFft2<F>, power: &Array2<f64>) -> Vec<f64> {
     let h = fft.shape().0;
     (0..fft.n_kx()).flat_map(|kx| (0..h).map(move |ky| power[[ky, kx]])).collect()
 }

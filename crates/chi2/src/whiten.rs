@@ -3,10 +3,13 @@
 //!
 //! As both images pass through it, the displacement stays what it was.
 
-use ndarray::{Array2, ArrayView2, s};
-use nonius_core::{Error, Frame, Real, RealFft2, Result, check_finite, frequency, trusted_places};
+use ndarray::{Array2, ArrayView2};
+use nonius_core::{
+    Error, Frame, Real, RealFft2, Result, check_finite, check_shape, frequency, trusted_places,
+};
 
 use crate::image::{Chi2Image, Prepared};
+use crate::noise::SharedNoise;
 use crate::params::{Chi2Params, CorrelatedNoise};
 use crate::spectrum::{NoiseSpectrum, filtered, half_layout, periodogram};
 
@@ -20,9 +23,11 @@ const DEPTHS: [f64; 9] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9];
 const DESIGN: usize = 64;
 
 /// Two images ready to be compared.
-pub(crate) struct Pair {
-    pub(crate) reference: Prepared,
-    pub(crate) moving: Prepared,
+pub(crate) struct Pair<F> {
+    pub(crate) reference: Prepared<F>,
+    pub(crate) moving: Prepared<F>,
+    /// That of both images' noise.
+    pub(crate) correlation: Correlation,
     /// What the filter makes of a constant of 1.
     pub(crate) constant: f64,
     /// Rows and columns at every border that the filter spoils: those of `moving` and `reference` are hidden.
@@ -59,90 +64,140 @@ impl NoisePower {
     }
 }
 
-impl Pair {
-    /// Checks both images; whitens them if `params` say so.
-    pub(crate) fn new<F: Real>(
+/// What is to be made of the noise of a pair.
+#[derive(Debug)]
+pub(crate) struct Treatment {
+    /// The spectrum that images are divided by the root of.
+    pub(crate) whitening: Option<NoiseSpectrum>,
+    /// What is left to allow for after that.
+    pub(crate) correlation: Correlation,
+}
+
+impl Treatment {
+    /// As `params` ask for, of images with these mean variances of a pixel.
+    pub(crate) fn of<F: Real>(
+        reference: &Chi2Image<'_, F>,
+        moving: &Chi2Image<'_, F>,
+        variances: [f64; 2],
+        params: &Chi2Params,
+    ) -> Result<Self> {
+        let spectrum = spectrum_of_both(reference, moving, variances)?;
+        let allowing = |correlation| Treatment { whitening: None, correlation };
+        Ok(match (params.correlated_noise, spectrum) {
+            (CorrelatedNoise::Whiten, None) => {
+                let must_be = "given, to whiten by (or take the sandwich)";
+                return Err(Error::parameter("noise spectrum", must_be, "none"));
+            }
+            (CorrelatedNoise::Ignore, _) => allowing(Correlation::None),
+            (_, Some(spectrum)) if spectrum.is_white() => allowing(Correlation::None),
+            (CorrelatedNoise::Sandwich, Some(spectrum)) => {
+                allowing(Correlation::Known(NoisePower { spectrum, kernel: None }))
+            }
+            (CorrelatedNoise::Sandwich, None) => allowing(Correlation::Residuals),
+            (CorrelatedNoise::Whiten, Some(spectrum)) => {
+                // A measured spectrum is as good as the measurement: errors then come from what is left.
+                let correlation =
+                    if spectrum.is_measured() { Correlation::Residuals } else { Correlation::None };
+                Treatment { whitening: Some(spectrum), correlation }
+            }
+        })
+    }
+}
+
+/// `1/√P` in the full layout of a transform, of images with pixels of mean square `square` and of the variance
+/// `variance`, if that is known, rounded to a relative `epsilon`: then
+/// `χ²(d) = Σ_k |G − gain·F e^(−ik·d)|²/(N σ² P)`.
+pub(crate) fn exact_response(
+    spectrum: &NoiseSpectrum,
+    square: f64,
+    variance: Option<f64>,
+    epsilon: f64,
+) -> Array2<f64> {
+    // Pixels are rounded: noise, too, even where the spectrum says next to none.
+    let signal = variance.map_or(1e4, |variance| square / variance);
+    let rounding = 16.0 * epsilon * epsilon * signal;
+    spectrum.power().mapv(|p| 1.0 / (p + rounding).sqrt())
+}
+
+impl Pair<f64> {
+    /// Checks both images; copies in double precision, whitened if `params` say so.
+    pub(crate) fn prepared<F: Real>(
         reference: &Chi2Image<'_, F>,
         moving: &Chi2Image<'_, F>,
         params: &Chi2Params,
     ) -> Result<Self> {
-        let (fixed, other) = (reference.prepared("reference")?, moving.prepared("moving")?);
-        let spectrum = spectrum_of_both(reference, moving, &fixed, &other)?;
-        let pair = |correlation| Pair {
-            reference: fixed,
-            moving: Prepared { correlation, ..other },
-            constant: 1.0,
-            reach: 0,
-        };
-        let whiten = params.correlated_noise == CorrelatedNoise::Whiten;
-        match spectrum {
-            None if whiten => {
-                Err(Error::parameter("noise spectrum", "given, to whiten by (or take the sandwich)", "none"))
-            }
-            Some(spectrum) if !spectrum.is_white() && params.correlated_noise != CorrelatedNoise::Ignore => {
-                let noise = NoisePower { spectrum: spectrum.clone(), kernel: None };
-                let unfiltered = pair(Correlation::Known(noise));
-                match (whiten, params.frame) {
-                    (false, _) => Ok(unfiltered),
-                    (true, Frame::Periodic) => unfiltered.whitened_exactly(&spectrum, F::epsilon().f64()),
-                    (true, Frame::Overlap) => unfiltered.whitened_by_a_kernel(spectrum, params),
-                }
-            }
-            None if params.correlated_noise == CorrelatedNoise::Sandwich => Ok(pair(Correlation::Residuals)),
-            _ => Ok(pair(Correlation::None)),
+        let pixels = [reference.prepared("reference")?, moving.prepared("moving")?];
+        Self::treated(reference, moving, pixels, params)
+    }
+}
+
+impl<F: Real> Pair<F> {
+    /// The same in the type of the pixels, less their means.
+    pub(crate) fn centred(
+        reference: &Chi2Image<'_, F>,
+        moving: &Chi2Image<'_, F>,
+        params: &Chi2Params,
+    ) -> Result<Self> {
+        let pixels = [reference.centred("reference")?, moving.centred("moving")?];
+        Self::treated(reference, moving, pixels, params)
+    }
+
+    fn treated<G: Real>(
+        reference: &Chi2Image<'_, G>,
+        moving: &Chi2Image<'_, G>,
+        pixels: [Prepared<F>; 2],
+        params: &Chi2Params,
+    ) -> Result<Self> {
+        let variances = pixels.each_ref().map(Prepared::mean_variance);
+        let Treatment { whitening, correlation } = Treatment::of(reference, moving, variances, params)?;
+        let [reference, moving] = pixels;
+        let pair = Pair { reference, moving, correlation, constant: 1.0, reach: 0 };
+        match (whitening, params.frame) {
+            (None, _) => Ok(pair),
+            (Some(spectrum), Frame::Periodic) => pair.whitened_exactly(&spectrum, G::epsilon().f64()),
+            (Some(spectrum), Frame::Overlap) => pair.whitened_by_a_kernel(spectrum, params),
         }
+    }
+
+    /// What its covariance has to allow for.
+    pub(crate) fn noise(&self) -> SharedNoise<'_> {
+        SharedNoise { correlation: &self.correlation, known: self.moving.known }
     }
 
     /// Without the border that the filter spoiled.
     pub(crate) fn cropped(self) -> Self {
-        let cut = |part: Prepared| {
-            let inside = |image: &Array2<f64>| {
-                let (h, w) = image.dim();
-                image.slice(s![self.reach..h - self.reach, self.reach..w - self.reach]).to_owned()
-            };
-            Prepared { pixels: inside(&part.pixels), variance: inside(&part.variance), ..part }
-        };
-        if self.reach == 0 {
-            return self;
-        }
-        Pair { reference: cut(self.reference), moving: cut(self.moving), constant: self.constant, reach: 0 }
+        let cut = |part: Prepared<F>| if self.reach == 0 { part } else { part.cropped(self.reach) };
+        Pair { reference: cut(self.reference), moving: cut(self.moving), reach: 0, ..self }
     }
 
     /// Whether σ is the same wherever there is a pixel.
     fn is_even(&self) -> bool {
-        let even = |part: &Prepared| {
-            let mut finite = part.variance.iter().filter(|v| v.is_finite());
-            finite.next().is_none_or(|first| finite.all(|v| v == first))
-        };
-        even(&self.moving) && (!self.reference.known || even(&self.reference))
+        self.moving.is_even() && (!self.reference.known || self.reference.is_even())
     }
 
-    /// `F/√P` and `G/√P`: then `χ²(d) = Σ_k |G − gain·F e^(−ik·d)|²/(N σ² P)`.
-    fn whitened_exactly(self, spectrum: &NoiseSpectrum, epsilon: f64) -> Result<Self> {
-        let missing = |part: &Prepared| part.variance.iter().any(|v| v.is_infinite());
-        if !self.is_even() || missing(&self.moving) || missing(&self.reference) {
+    /// `F/√P` and `G/√P`.
+    fn whitened_exactly(mut self, spectrum: &NoiseSpectrum, epsilon: f64) -> Result<Self> {
+        if !(self.is_even() && self.moving.is_complete() && self.reference.is_complete()) {
             let must_be = "one number and no pixel masked, to whiten periodic frames (take the sandwich)";
             return Err(Error::parameter("sigma", must_be, "several, or a mask"));
         }
-        // Pixels are rounded: noise, too, even where the spectrum says next to none.
-        let square = |part: &Prepared| part.pixels.iter().map(|v| v * v).sum::<f64>();
-        let rounded = (square(&self.reference) + square(&self.moving)) / self.moving.pixels.len() as f64;
-        let signal = if self.moving.known { rounded / self.moving.variance[[0, 0]] } else { 1e4 };
-        let rounding = 16.0 * epsilon * epsilon * signal;
-        let response = spectrum.power().mapv(|p| 1.0 / (p + rounding).sqrt());
-        // A measured spectrum is as good as the measurement: errors then come from what is left.
-        let correlation = if spectrum.is_measured() { Correlation::Residuals } else { Correlation::None };
-        let whiten = |part: Prepared| -> Result<Prepared> {
-            Ok(Prepared {
-                pixels: filtered(&part.pixels, &response)?,
-                correlation: correlation.clone(),
-                ..part
-            })
-        };
-        let constant = response[[0, 0]];
-        let reference = self.reference;
-        check_same_shape(&reference, &self.moving)?;
-        Ok(Pair { reference: whiten(reference)?, moving: whiten(self.moving)?, constant, reach: 0 })
+        check_shape("moving", self.reference.pixels.shape(), self.moving.pixels.shape())?;
+        let square = |part: &Prepared<F>| part.pixels.iter().map(|v| v.f64() * v.f64()).sum::<f64>();
+        let squares = (square(&self.reference) + square(&self.moving)) / self.moving.pixels.len() as f64;
+        let variance = self.moving.known.then(|| self.moving.mean_variance());
+        let response = exact_response(spectrum, squares, variance, epsilon);
+        self.constant = response[[0, 0]];
+        self.filter(&response, &response)?;
+        Ok(self)
+    }
+
+    /// Passes both images through a filter, given as its response in the layout of either.
+    fn filter(&mut self, reference: &Array2<f64>, moving: &Array2<f64>) -> Result<()> {
+        for (part, response) in [(&mut self.reference, reference), (&mut self.moving, moving)] {
+            part.pixels = filtered(&part.pixels.mapv(F::f64), response)?.mapv(F::of);
+            part.mean *= self.constant;
+        }
+        Ok(())
     }
 
     /// Both images through the kernel that promises the least variance, none included; what the kernel reaches
@@ -152,23 +207,18 @@ impl Pair {
             let must_be = "one number, to whiten (take the sandwich)";
             return Err(Error::parameter("sigma", must_be, "several"));
         }
-        let Some(kernel) = self.best_kernel(&spectrum, params)? else { return Ok(self) };
+        let kernel = self.best_kernel(&spectrum, params)?;
+        if kernel.is_none() || !spectrum.is_measured() {
+            self.correlation = Correlation::Known(NoisePower { spectrum, kernel: kernel.clone() });
+        }
+        let Some(kernel) = kernel else { return Ok(self) };
         self.reach = kernel.nrows() / 2;
         self.constant = kernel.sum();
+        let of = |part: &Prepared<F>| response(&kernel, part.pixels.dim());
+        self.filter(&of(&self.reference)?, &of(&self.moving)?)?;
         for part in [&mut self.reference, &mut self.moving] {
-            let usable = usable(part, self.reach);
-            part.pixels = filtered(&part.pixels, &response(&kernel, part.pixels.dim())?)?;
-            for ((at, v), &usable) in part.variance.indexed_iter_mut().zip(&usable) {
-                if !usable {
-                    *v = f64::INFINITY;
-                    part.pixels[at] = 0.0;
-                }
-            }
+            part.hide(&usable(part, self.reach));
         }
-        self.moving.correlation = match spectrum.is_measured() {
-            true => Correlation::Residuals,
-            false => Correlation::Known(NoisePower { spectrum, kernel: Some(kernel) }),
-        };
         Ok(self)
     }
 
@@ -207,7 +257,7 @@ impl Pair {
         let sides = [self.reference.pixels.dim(), self.moving.pixels.dim()];
         let shortest = sides.iter().map(|(h, w)| *h.min(w)).min().unwrap_or(0);
         let left = |reach: usize| {
-            let count = |part: &Prepared| usable(part, reach).iter().filter(|ok| **ok).count();
+            let count = |part: &Prepared<F>| usable(part, reach).iter().filter(|ok| **ok).count();
             count(&self.reference).min(count(&self.moving)) as f64
         };
         let (mut least, mut best) = (variance(None, left(0)), None);
@@ -230,52 +280,36 @@ impl Pair {
 
     /// Variance of a pixel of both images, where it is one number.
     fn variance_of_both(&self) -> f64 {
-        let of = |part: &Prepared| {
-            let known = part.variance.iter().find(|v| part.known && v.is_finite());
-            known.copied().unwrap_or(0.0)
-        };
+        let of = |part: &Prepared<F>| if part.known { part.mean_variance() } else { 0.0 };
         of(&self.moving) + of(&self.reference)
     }
-}
-
-fn check_same_shape(reference: &Prepared, moving: &Prepared) -> Result<()> {
-    nonius_core::check_shape("moving", reference.pixels.shape(), moving.pixels.shape())
 }
 
 /// The spectrum of the noise of both images together, if any was given.
 fn spectrum_of_both<F: Real>(
     reference: &Chi2Image<'_, F>,
     moving: &Chi2Image<'_, F>,
-    fixed: &Prepared,
-    other: &Prepared,
+    [behind, own]: [f64; 2],
 ) -> Result<Option<NoiseSpectrum>> {
-    for (spectrum, shape) in
-        [(reference.spectrum, reference.image.shape()), (moving.spectrum, moving.image.shape())]
-    {
-        spectrum.map_or(Ok(()), |spectrum| spectrum.check_shape(shape))?;
-    }
-    let mean = |part: &Prepared| {
-        let finite = part.variance.iter().filter(|v| v.is_finite());
-        let (sum, n) = finite.fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
-        if n > 0.0 { sum / n } else { 1.0 }
-    };
+    reference.check_spectrum()?;
+    moving.check_spectrum()?;
     Ok(match (moving.spectrum, reference.spectrum) {
-        (_, Some(_)) if !fixed.known => {
+        (_, Some(_)) if !reference.is_noise_known() => {
             return Err(Error::parameter(
                 "sigma",
                 "given with the spectrum of the reference's noise",
                 "none",
             ));
         }
-        (Some(own), others) if fixed.known => Some(own.and(mean(other), others, mean(fixed))),
-        (Some(own), _) => Some(own.clone()),
-        (None, Some(others)) => Some(others.and(mean(fixed), None, mean(other))),
+        (Some(spectrum), others) if reference.is_noise_known() => Some(spectrum.and(own, others, behind)),
+        (Some(spectrum), _) => Some(spectrum.clone()),
+        (None, Some(others)) => Some(others.and(behind, None, own)),
         (None, None) => None,
     })
 }
 
 /// Pixels that a kernel of this reach makes of valid pixels alone.
-fn usable(part: &Prepared, reach: usize) -> Array2<bool> {
+fn usable<F: Real>(part: &Prepared<F>, reach: usize) -> Array2<bool> {
     let valid = part.valid();
     if reach == 0 {
         return valid;
@@ -291,12 +325,12 @@ fn usable(part: &Prepared, reach: usize) -> Array2<bool> {
 }
 
 /// Power of an image on the design grid, less its mean.
-fn scene_power(part: &Prepared) -> Result<Array2<f64>> {
+fn scene_power<F: Real>(part: &Prepared<F>) -> Result<Array2<f64>> {
     let valid = part.valid();
     let n = valid.iter().filter(|ok| **ok).count().max(1) as f64;
-    let mean = part.pixels.sum() / n;
+    let mean = part.pixels.iter().map(|v| v.f64()).sum::<f64>() / n;
     let centred =
-        Array2::from_shape_fn(valid.dim(), |at| if valid[at] { part.pixels[at] - mean } else { 0.0 });
+        Array2::from_shape_fn(valid.dim(), |at| if valid[at] { part.pixels[at].f64() - mean } else { 0.0 });
     let power = periodogram(&centred, (DESIGN, DESIGN))?;
     let largest = power.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let spectrum = NoiseSpectrum::new(power.mapv(|p| p.max(1e-20 * largest).max(f64::MIN_POSITIVE)).view())?;

@@ -1,5 +1,6 @@
 //! What every nonius crate stands on.
 
+mod cyclic;
 mod dft;
 mod displacement;
 mod downsample;
@@ -9,6 +10,8 @@ mod filter;
 mod frames;
 mod information;
 mod interpolation;
+mod low_band;
+mod moments;
 mod overlap;
 mod peak;
 mod pixels;
@@ -19,6 +22,7 @@ mod scan;
 mod slopes;
 mod spline;
 mod statistics;
+mod sums;
 mod tangent_plane;
 mod transform;
 mod trigonometric;
@@ -26,6 +30,7 @@ mod weighted;
 mod window;
 mod zoom;
 
+pub use cyclic::{CyclicMaximum, cyclic_maxima, extremes};
 pub use dft::{upsampled_dft, zoom_positions};
 pub use displacement::{Frame, RunnerUp, Status};
 pub use downsample::downsample;
@@ -35,6 +40,8 @@ pub use filter::{Border, fill_missing, gaussian_filter, gaussian_kernel, high_pa
 pub use frames::{FrameSource, ReadFrames, check_frames, check_room};
 pub use information::{cramer_rao_bound, fisher_information, invert_free, invert_symmetric, sandwich};
 pub use interpolation::{fourier_shift, fourier_shift_complex};
+pub use low_band::{LowBand, cross_spectrum};
+pub use moments::{Moments, normalise};
 pub use overlap::{
     Nuisance, OverlapFit, OverlapProblem, OverlapResiduals, OverlapScatter, OverlapScratch, trusted_places,
 };
@@ -52,6 +59,7 @@ pub use spline::{
     NoiseGain, ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift,
 };
 pub use statistics::RunningStatistics;
+pub use sums::{dot, power, sum};
 pub use tangent_plane::TangentPlane;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
 pub use trigonometric::{Derivatives, Maximum, TrigonometricPolynomial};

@@ -95,7 +95,7 @@ impl<'a, F: Real> TrigonometricPolynomial<'a, F> {
         const EVALUATIONS: usize = 40;
         // An axis of one pixel has no place to go.
         let free = [self.height > 1, self.width > 1];
-        let small = F::epsilon().f64().sqrt().min(1e-4);
+        let small = F::epsilon().f64().sqrt().clamp(1e-6, 1e-4);
         let rounding = 8.0 * F::epsilon().f64();
         let mut at = start;
         let mut here = self.evaluate(at);

@@ -24,6 +24,29 @@ impl<F: Real> WeightedImage<F> {
         WeightedImage { weight, sum, square }
     }
 
+    /// Blocks of `side` × `side` pixels of an image of shape `(y, x)`, with their weighted means for values, from
+    /// the value and the weight that `pixel` gives; rows and columns that fill no block are left out.
+    pub fn of_blocks(shape: (usize, usize), side: usize, pixel: impl Fn([usize; 2]) -> (F, F)) -> Self {
+        let side = side.max(1);
+        let dim = (shape.0 / side, shape.1 / side);
+        let (mut weight, mut sum) = (Array2::zeros(dim), Array2::<F>::zeros(dim));
+        for y in 0..dim.0 * side {
+            for x in 0..dim.1 * side {
+                let (value, w) = pixel([y, x]);
+                weight[[y / side, x / side]] += w;
+                sum[[y / side, x / side]] += w * value;
+            }
+        }
+        Self::of_means(weight, sum)
+    }
+
+    /// Weights, and weights times values.
+    fn of_means(weight: Array2<F>, sum: Array2<F>) -> Self {
+        let mean_square = |&n: &F, &s: &F| if n > F::zero() { s * s / n } else { F::zero() };
+        let square = Zip::from(&weight).and(&sum).map_collect(mean_square);
+        WeightedImage { weight, sum, square }
+    }
+
     /// Shape `(y, x)`.
     pub fn shape(&self) -> (usize, usize) {
         self.weight.dim()
@@ -43,10 +66,7 @@ impl<F: Real> WeightedImage<F> {
             }
             out
         };
-        let (weight, sum) = (blocks(&self.weight), blocks(&self.sum));
-        let mean_square = |&n: &F, &s: &F| if n > F::zero() { s * s / n } else { F::zero() };
-        let square = Zip::from(&weight).and(&sum).map_collect(mean_square);
-        WeightedImage { weight, sum, square }
+        Self::of_means(blocks(&self.weight), blocks(&self.sum))
     }
 
     /// Two images as blocks of their pixels, as large as both are smooth, for a search to be quick; and the side
@@ -230,6 +250,11 @@ mod tests {
         let smooth = Array2::from_shape_fn((64, 64), |(y, _)| 2_f64.sqrt() * (y as f64 * 0.2).sin());
         let smooth = WeightedImage::new(smooth, Array2::ones((64, 64)));
         assert_eq!(white.halved().shape(), (32, 32));
+        let pixel = |[y, x]: [usize; 2]| (smooth.sum[[y, x]], 1.0);
+        assert_eq!(
+            WeightedImage::of_blocks((65, 64), 2, |[y, x]| pixel([y.min(63), x])).sum,
+            smooth.halved().sum
+        );
         assert!(smooth.halved().smoothness(&smooth) > 0.9 && white.halved().smoothness(&white) < 0.3);
     }
 }

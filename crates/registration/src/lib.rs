@@ -8,7 +8,6 @@ pub mod flow;
 mod lags;
 mod masked;
 mod masked_lags;
-mod moments;
 mod nd;
 mod overlap;
 mod params;

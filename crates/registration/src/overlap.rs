@@ -2,12 +2,11 @@
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
-    Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, RunnerUp, SplineImage, Status,
-    invert_free, sandwich,
+    Moments, Nuisance, OverlapFit, OverlapProblem, OverlapScratch, Real, Result, RunnerUp, SplineImage,
+    Status, invert_free, normalise, sandwich,
 };
 
 use crate::lags::{LagScratch, LagSearch};
-use crate::moments::{Moments, normalise};
 use crate::params::{Refinement, RegistrationParams};
 use crate::result::Registration;
 use crate::templates::Templates;

@@ -3,13 +3,13 @@
 use nalgebra::{Matrix3, Vector3};
 use ndarray::{Array2, Array3, ArrayD, ArrayView2, ArrayView3, Ix3, s};
 use nonius_core::{
-    Error, FftNd, Frame, Real, Result, Status, check_finite, check_not_empty, check_shape, wrapped_lag,
+    Error, FftNd, Frame, Moments, Real, Result, Status, check_finite, check_not_empty, check_shape,
+    wrapped_lag,
 };
 use num_complex::Complex;
 
 use crate::cross_nd::{CrossNd, omega, refined_lag};
 use crate::element::complex_of_real;
-use crate::moments::Moments;
 use crate::nd::NdRegistration;
 use crate::params::{Method, Refinement, RegistrationParams, Weighting};
 use crate::polynomial3::{Maximum3, Polynomial3, multiplicity, waves};

@@ -44,7 +44,7 @@ mod spectrum;
 
 pub use images::{
     Boundary, Content, GaussianSource, ImagePair, ImagePairParams, ImagePairTruth, ImageSeries,
-    ImageSeriesParams, ImageSeriesPlan, Motion, Scene, SceneParams,
+    ImageSeriesParams, ImageSeriesPlan, Motion, Scene, SceneParams, near_repetitions,
 };
 pub use noise::NoiseParams;
 

@@ -165,11 +165,14 @@ impl Correlation {
         self.plan.forward(b.view(), &mut g, &mut scratch)?;
         let scale = 1.0 / a.len() as f64;
         x.iter_mut().zip(g).for_each(|(x, g)| *x = x.conj() * g * scale);
-        let mut by_lag = Array2::zeros(a.dim());
-        self.plan.inverse(&mut x, by_lag.view_mut(), &mut scratch)?;
         let (h, w) = a.dim();
-        let lag = |p: usize, n: usize| (2 * n - 1 - n / 2 - p) % n;
-        Ok(Array2::from_shape_fn((h, w), |(y, x)| by_lag[[lag(y, h), lag(x, w)]]))
+        let place = |lag: usize, n: usize| (2 * n - 1 - n / 2 - lag) % n;
+        let columns: Vec<usize> = (0..w).map(|p| place(p, w)).collect();
+        let mut map = Array2::zeros((h, w));
+        self.plan.inverse_rows(&mut x, &mut scratch, |y, row| {
+            map.row_mut(place(y, h)).iter_mut().zip(&columns).for_each(|(v, &lag)| *v = row[lag]);
+        })?;
+        Ok(map)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Answers true by construction.
 
 use ndarray::{Array2, s};
-use nonius_chi2::{Chi2Image, Chi2Params, Region, chi2_map, chi2_shift, chi2_surface};
+use nonius_chi2::{Chi2Image, Chi2Params, Chi2Plan, Region, chi2_map, chi2_shift, chi2_surface};
 use nonius_core::{Error, Status};
-use nonius_synthetic::{Boundary, ImagePairParams, NoiseParams, SceneParams};
+use nonius_synthetic::{Boundary, ImagePairParams, NoiseParams, SceneParams, near_repetitions};
 
 fn register(pair: &ImagePairParams, sigma: f64, params: &Chi2Params) -> (nonius_chi2::Chi2Shift, [f64; 2]) {
     let images = pair.generate().unwrap();
@@ -238,4 +238,98 @@ fn the_surface_is_lowest_at_the_shift_and_rises_by_one_at_one_sigma() {
         let (at, _) = best.min_by(|a, b| a.1.total_cmp(b.1)).unwrap();
         assert_eq!(map.lag(at), [1, -1]);
     }
+}
+
+#[test]
+fn single_precision_is_enough() {
+    for (shape, sigma, pedestal) in
+        [([64, 64], 0.1, 0.0), ([200, 151], 0.01, 100.0), ([300, 256], 0.05, -7.0)]
+    {
+        for (mut pair, params) in [
+            (ImagePairParams::scene_a([2.37, -3.61], sigma, 5), Chi2Params::periodic()),
+            (ImagePairParams::scene_c([2.37, -3.61], sigma, 5), Chi2Params::default()),
+        ] {
+            pair.scene.shape = shape;
+            let images = pair.generate().unwrap();
+            // Both precisions see the same numbers.
+            let narrow = [&images.reference, &images.moving].map(|i| i.mapv(|v| (v + pedestal) as f32));
+            let wide = narrow.each_ref().map(|image| image.mapv(f64::from));
+            for params in [params, Chi2Params { gain: true, profile: true, ..params }] {
+                let a = Chi2Image::new(narrow[1].view()).with_sigma(sigma);
+                let a = chi2_shift(&Chi2Image::new(narrow[0].view()), &a, &params).unwrap();
+                let b = Chi2Image::new(wide[1].view()).with_sigma(sigma);
+                let b = chi2_shift(&Chi2Image::new(wide[0].view()), &b, &params).unwrap();
+                for axis in 0..2 {
+                    let error = b.standard_errors()[axis];
+                    let off = (a.shift[axis] - b.shift[axis]).abs();
+                    assert!(off < (0.01 * error).max(1e-5), "{off}: {a:?} {b:?}");
+                    for side in 0..2 {
+                        assert!(
+                            (a.errors[axis][side] / b.errors[axis][side] - 1.0).abs() < 5e-3,
+                            "{a:?} {b:?}"
+                        );
+                    }
+                }
+                assert!((a.chi2 / b.chi2 - 1.0).abs() < 1e-4, "{a:?} {b:?}");
+                assert_eq!((a.status, a.correlated), (b.status, b.correlated));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plan_and_its_scratch_change_nothing() {
+    let pair = |seed| ImagePairParams { seed, ..ImagePairParams::scene_a([2.3, 1.1], 0.2, 5) };
+    for params in [Chi2Params::periodic(), Chi2Params { max_shift: Some(8.0), ..Chi2Params::periodic() }] {
+        let images = [1, 2].map(|seed| pair(seed).generate().unwrap());
+        let plan = Chi2Plan::new(images[0].reference.dim(), params).unwrap();
+        let mut scratch = plan.scratch();
+        for images in &images {
+            let reference = Chi2Image::new(images.reference.view());
+            let moving = Chi2Image::new(images.moving.view()).with_sigma(0.2);
+            let again = plan.shift_with(&reference, &moving, &mut scratch).unwrap();
+            assert_eq!(again, chi2_shift(&reference, &moving, &params).unwrap());
+            // σ of every pixel, all the same.
+            let sigmas = Array2::from_elem(images.moving.dim(), 0.2);
+            let moving = Chi2Image::new(images.moving.view()).with_sigmas(sigmas.view());
+            assert_eq!(again, plan.shift(&reference, &moving).unwrap());
+        }
+        let small = Array2::<f64>::zeros((3, 3));
+        let small = Chi2Image::new(small.view());
+        assert!(plan.shift(&small, &small).is_err());
+    }
+}
+
+/// Waves that nearly repeat at many displacements: between pixels alone the true one is best.
+#[test]
+fn near_repetitions_do_not_hide_the_best() {
+    let n = 96;
+    let reference = near_repetitions([n, n], [0.0; 2]);
+    let uneven = Array2::from_shape_fn((n, n), |(y, x)| if (y, x) == (60, 30) { 0.2 } else { 0.1 });
+    for shift in [[10.5, -7.5], [33.37, 21.5], [-40.9, 30.1]] {
+        let moving = near_repetitions([n, n], shift);
+        let moving = Chi2Image::new(moving.view());
+        for moving in [moving.with_sigma(0.1), moving.with_sigmas(uneven.view())] {
+            let found =
+                chi2_shift(&Chi2Image::new(reference.view()), &moving, &Chi2Params::periodic()).unwrap();
+            assert!((0..2).all(|a| (found.shift[a] - shift[a]).abs() < 1e-8), "{found:?}");
+        }
+    }
+}
+
+/// Frames so large that their blocks are searched, of white content that blocks all but lose.
+#[test]
+fn white_content_of_large_frames_is_found() {
+    let (n, lag) = (2304_usize, [37_usize, 530]);
+    let white = |y: usize, x: usize| {
+        let mut z = (y * 1_000_003 + x) as u64;
+        z = (z ^ (z >> 15)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (z >> 40) as f32 / 2_f32.powi(23) - 1.0
+    };
+    let reference = Array2::from_shape_fn((n, n), |(y, x)| white(y + lag[0], x + lag[1]));
+    let moving = Array2::from_shape_fn((n, n), |(y, x)| white(y, x) + 0.5 * white(y + n, x + 2 * n));
+    let moving = Chi2Image::new(moving.view()).with_sigma(0.3);
+    let found = chi2_shift(&Chi2Image::new(reference.view()), &moving, &Chi2Params::default()).unwrap();
+    assert!((0..2).all(|a| (found.shift[a] - lag[a] as f64).abs() < 1e-2), "{found:?}");
 }

@@ -188,13 +188,24 @@ fn noise_of_both_images_and_single_precision() {
     let single = [&images.reference, &images.moving].map(|image| image.mapv(|v| v as f32));
     let [reference, moving] =
         single.each_ref().map(|i| Chi2Image::new(i.view()).with_sigma(SIGMA).with_spectrum(&spectrum));
+    let wide = single.each_ref().map(|image| image.mapv(f64::from));
+    let wide = wide.each_ref().map(|i| Chi2Image::new(i.view()).with_sigma(SIGMA).with_spectrum(&spectrum));
     for frame in [Frame::Periodic, Frame::Overlap] {
         for how in [CorrelatedNoise::Sandwich, CorrelatedNoise::Whiten] {
             let found = chi2_shift(&reference, &moving, &params(frame, how)).unwrap();
+            let double = chi2_shift(&wide[0], &wide[1], &params(frame, how)).unwrap();
+            for axis in 0..2 {
+                let (error, exact) = (found.standard_errors()[axis], double.standard_errors()[axis]);
+                assert!((error / exact - 1.0).abs() < 1e-3, "{found:?} {double:?}");
+                assert!(
+                    (found.shift[axis] - double.shift[axis]).abs() < 0.01 * exact,
+                    "{found:?} {double:?}"
+                );
+            }
             // The scene wraps: taken for a crop it is another at the border.
-            let wide = if frame == Frame::Overlap { 8.0 } else { 4.0 };
+            let many = if frame == Frame::Overlap { 8.0 } else { 4.0 };
             let error = found.standard_errors();
-            assert!((0..2).all(|a| (found.shift[a] - [1.3, -0.6][a]).abs() < wide * error[a]), "{found:?}");
+            assert!((0..2).all(|a| (found.shift[a] - [1.3, -0.6][a]).abs() < many * error[a]), "{found:?}");
         }
     }
 }

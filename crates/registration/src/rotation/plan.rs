@@ -2,7 +2,7 @@
 
 use nalgebra::SMatrix;
 use ndarray::{Array2, ArrayView2};
-use nonius_core::{Error, Real, Result, check_shape};
+use nonius_core::{Error, Moments, Real, Result, check_shape};
 use serde::{Deserialize, Serialize};
 
 use super::SimilarityParams;
@@ -12,7 +12,6 @@ use super::pose::{Linear, Pose};
 use super::refine::{Fit, Problem};
 use super::spectra::Spectra;
 use crate::Status;
-use crate::moments::Moments;
 
 /// A pose that was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

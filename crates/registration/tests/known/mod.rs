@@ -8,6 +8,7 @@ use nonius_registration::{
 };
 use nonius_synthetic::{
     Content, ImagePairParams, ImageSeriesParams, ImageSeriesPlan, Motion, NoiseParams, SceneParams,
+    near_repetitions,
 };
 
 fn sizes() -> [(usize, usize); 5] {
@@ -291,4 +292,15 @@ fn a_displacement_beyond_the_limit_is_flagged() {
     assert_eq!(found.status, Status::AtSearchLimit, "{found:?}");
     let motion = Motion::shift([4.0, 0.0]);
     assert!(motion.is_shift());
+}
+
+#[test]
+fn near_repetitions_do_not_hide_the_best() {
+    let n = 96;
+    let reference = near_repetitions([n, n], [0.0; 2]);
+    for shift in [[10.5, -7.5], [33.37, 21.5], [-40.9, 30.1]] {
+        let moving = near_repetitions([n, n], shift);
+        let found = register(reference.view(), moving.view(), &RegistrationParams::periodic()).unwrap();
+        assert!((0..2).all(|a| (found.shift[a] - shift[a]).abs() < 1e-6), "{found:?}");
+    }
 }

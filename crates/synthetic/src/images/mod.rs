@@ -8,6 +8,7 @@ mod population;
 mod scene;
 mod series;
 mod source;
+mod waves;
 
 pub use content::{Boundary, Content, SceneParams};
 pub use motion::Motion;
@@ -15,3 +16,4 @@ pub use pair::{ImagePair, ImagePairParams, ImagePairTruth};
 pub use scene::Scene;
 pub use series::{ImageSeries, ImageSeriesParams, ImageSeriesPlan};
 pub use source::GaussianSource;
+pub use waves::near_repetitions;

@@ -2,13 +2,16 @@
 
 use multiversion::multiversion;
 use ndarray::ArrayView2;
-use nonius_core::{Error, Real, Result};
+
+use crate::{Error, Real, Result, check_finite};
 
 /// Mean and standard deviation of an image.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moments {
-    pub(crate) mean: f64,
-    pub(crate) deviation: f64,
+pub struct Moments {
+    /// Mean of the pixels.
+    pub mean: f64,
+    /// Standard deviation of the pixels, over their number.
+    pub deviation: f64,
     /// Deviations below this are rounding.
     rounding: f64,
 }
@@ -17,8 +20,10 @@ impl Moments {
     /// One pass, about the first pixel so that a large mean costs no digits.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if a pixel is NaN or infinite.
-    pub(crate) fn of<F: Real>(what: &'static str, image: ArrayView2<'_, F>) -> Result<Self> {
+    /// [`Error::NotFinite`] if a pixel is NaN or infinite, [`Error::Parameter`] if squares overflow,
+    /// [`Error::Empty`].
+    pub fn of<F: Real>(what: &'static str, image: ArrayView2<'_, F>) -> Result<Self> {
+        crate::check_not_empty(what, image.shape())?;
         let origin = image[[0, 0]];
         let (mut sum, mut squares) = (0.0, 0.0);
         for row in image.rows() {
@@ -27,7 +32,7 @@ impl Moments {
             squares += q;
         }
         if !(sum.is_finite() && squares.is_finite()) {
-            nonius_core::check_finite(what, image)?;
+            check_finite(what, image)?;
             return Err(Error::parameter(what, "small enough for its squares", "values that overflow"));
         }
         let n = image.len() as f64;
@@ -37,11 +42,13 @@ impl Moments {
         Ok(Moments { mean: mean + origin.f64(), deviation, rounding: 8.0 * F::epsilon().f64() * largest })
     }
 
-    pub(crate) fn is_constant(&self) -> bool {
+    /// Whether the pixels differ by rounding at most.
+    pub fn is_constant(&self) -> bool {
         self.deviation <= self.rounding
     }
 
-    pub(crate) fn mean_over_deviation(&self) -> f64 {
+    /// Mean in units of the deviation.
+    pub fn mean_over_deviation(&self) -> f64 {
         self.mean / self.deviation
     }
 }
@@ -80,9 +87,9 @@ fn lane_sum<F: Real>(values: &[F], of: impl Fn(F) -> F) -> f64 {
     sums.iter().map(|v| v.f64()).sum()
 }
 
-/// `(row − mean) · scale`.
+/// `out = (row − mean) · scale`, as far as both reach.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-pub(crate) fn normalise<F: Real>(row: &[F], mean: F, scale: F, out: &mut [F]) {
+pub fn normalise<F: Real>(row: &[F], mean: F, scale: F, out: &mut [F]) {
     for (o, &v) in out.iter_mut().zip(row) {
         *o = (v - mean) * scale;
     }
