@@ -105,10 +105,17 @@ impl Pixels {
             Pixels::Tiff(pages) => pages.read_frames(range, out),
             Pixels::Png(image) => image.read_frames(range, out),
             Pixels::Hdf5 { source, frames } => {
+                // Some MiB at a time, and no piece of the file twice.
+                let (h, w) = frames.frame_shape();
+                let (len, dtype) = ((h * w).max(1), frames.dtype());
+                let step =
+                    ((4 << 20) / (len * dtype.size())).max(1).next_multiple_of(frames.frames_per_chunk());
                 let mut buffer = PixelBuffer::default();
-                let (n, dtype) = (out.len(), frames.dtype());
-                read_hdf5(source, frames, range, buffer.room(dtype, n))?;
-                buffer.pixels(n).convert(out);
+                for (first, out) in range.clone().step_by(step).zip(out.chunks_mut(step * len)) {
+                    let n = out.len();
+                    read_hdf5(source, frames, first..first + n / len, buffer.room(dtype, n))?;
+                    buffer.pixels(n).convert(out);
+                }
                 Ok(())
             }
         }
