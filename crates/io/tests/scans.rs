@@ -851,6 +851,20 @@ fn recorded_others() {
     }
 }
 
+#[test]
+fn recorded_hdf5() {
+    for (name, scan, frame, dtype, sum) in [
+        ("ebsd_nickel_3x3_60.h5", &[3, 3][..], (60, 60), DType::U8, 4732574.0),
+        ("prismatic_11x11x8x8.emd", &[11, 11], (8, 8), DType::F32, 110.66839191815737),
+        ("hspy_bool_5x2x3x4.hspy", &[5, 2], (3, 4), DType::U8, 120.0),
+        ("hspy_diffraction_16.hspy", &[1], (16, 16), DType::I32, 250910.0),
+    ] {
+        let Some((_, sums)) = check_recorded(name, scan, frame, dtype) else { continue };
+        let found: f64 = sums.iter().sum();
+        assert!((found - sum).abs() < 1e-4 * sum.abs().min(1.0), "{name}: {found}, expected {sum}");
+    }
+}
+
 /// Arrays of four axes written by this crate are scans.
 #[test]
 fn arrays_written_here_are_scans() {
