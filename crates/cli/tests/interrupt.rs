@@ -1,13 +1,31 @@
 //! Ctrl-C.
 #![cfg(unix)]
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 use nonius::io::write_npy;
 
 use crate::names;
+
+/// A run of the program that is told to stop after a while, and how long it then took to end.
+fn interrupted(folder: &Path, args: &[&str]) -> (Output, Duration) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nonius"))
+        .args(args)
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Long enough for the program to start, much shorter than its work.
+    std::thread::sleep(Duration::from_millis(700));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let when = Instant::now();
+    assert!(sent.success() && child.try_wait().is_ok());
+    (child.wait_with_output().unwrap(), when.elapsed())
+}
 
 #[test]
 fn an_interrupted_run_fails_and_leaves_no_file() {
@@ -18,18 +36,8 @@ fn an_interrupted_run_fails_and_leaves_no_file() {
         ((y * y * 7 + x * x * 13 + y * x * 31) % 251) as u8
     });
     write_npy(folder.path().join("long.npy"), &frames).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_nonius"))
-        .args(["register", "long.npy", "--json", "--out", "r.json", "--apply", "reg"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Long enough for the program to start, much shorter than its work.
-    std::thread::sleep(Duration::from_millis(700));
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success() && child.try_wait().is_ok());
-    let output = child.wait_with_output().unwrap();
+    let args = ["register", "long.npy", "--json", "--out", "r.json", "--apply", "reg"];
+    let (output, _) = interrupted(folder.path(), &args);
     let said = String::from_utf8_lossy(&output.stderr);
     // Without a code the signal came before the program listened, which kills it as well.
     assert!(matches!(output.status.code(), Some(130) | None), "{:?} {said}", output.status);
@@ -47,20 +55,10 @@ fn a_pass_over_a_long_scan_ends_within_a_second() {
     let file = std::fs::File::create(folder.path().join("long.bin")).unwrap();
     file.set_len(8 << 30).unwrap();
     drop(file);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_nonius"))
-        .args(["stats", "long.bin", "--frame-shape", "256,256", "--dtype", "float32", "--maps", "logsum"])
-        .args(["--out", "maps.h5"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(700));
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let when = std::time::Instant::now();
-    assert!(sent.success() && child.try_wait().is_ok());
-    let output = child.wait_with_output().unwrap();
-    assert!(when.elapsed() < Duration::from_secs(1));
+    let raw = ["stats", "long.bin", "--frame-shape", "256,256", "--dtype", "float32"];
+    let (output, took) =
+        interrupted(folder.path(), &[&raw[..], &["--maps", "logsum", "--out", "maps.h5"]].concat());
+    assert!(took < Duration::from_secs(1));
     assert!(matches!(output.status.code(), Some(130) | None), "{:?}", output.status);
     assert_eq!(names(folder.path()), ["long.bin"]);
 }
