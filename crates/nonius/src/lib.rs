@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`core`] | transforms, interpolation, statistics; errors, progress, sources of frames |
 //! | [`chi2`] | the displacement at least χ², for noise that is known, with its confidence limits |
+//! | [`blobfinder`] | diffraction disks, lattices and strain |
 //! | [`clustering`] | maps of statistics over a 4D-STEM scan, virtual detectors, centres of mass |
 //! | [`registration`] | the displacement between images, with its covariance and a status |
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
@@ -34,6 +35,9 @@
 //! `moving[r] = reference[r − shift]`, so that shifting the moving image by `−shift` lays it upon the
 //! reference.
 
+#[doc(inline)]
+#[cfg(feature = "blobfinder")]
+pub use nonius_blobfinder as blobfinder;
 #[doc(inline)]
 #[cfg(feature = "chi2")]
 pub use nonius_chi2 as chi2;

@@ -1,0 +1,1 @@
+//! Images of disks, rings and gradients.

@@ -1,0 +1,1 @@
+//! What a picture of a matched frame is drawn from.

@@ -1,0 +1,1 @@
+//! Strain and rotation of a lattice against another.

@@ -1,0 +1,1 @@
+//! Integration tests of nonius-blobfinder, one module per part.
