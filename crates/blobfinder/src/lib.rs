@@ -4,12 +4,16 @@ mod correlation;
 mod intensity;
 mod lattice;
 pub mod masks;
+pub use masks::Ellipse;
 mod peaks;
 mod picture;
 mod strain;
 mod template;
 
-pub use correlation::{Peak, PeakStatus};
+pub use correlation::{
+    Border, CorrelationParams, CorrelationPlan, CorrelationScratch, FitParams, Method, Peak, PeakStatus,
+    PixelNoise, Refinement,
+};
 pub use intensity::Intensity;
 pub use lattice::{Lattice, LatticePoint};
 pub use template::{Template, TemplateKind, TemplateParams};

@@ -1,6 +1,29 @@
 //! Correlation of frames with a template, and the place of its maximum.
 
+mod crop;
+mod direct;
+mod disk_fit;
+mod full;
+mod map;
+mod params;
+mod upsampled;
+
+pub use disk_fit::{FitParams, PixelNoise};
+pub use params::{Border, CorrelationParams, Method, Refinement};
+
+use ndarray::{Array2, ArrayView2};
+use nonius_core::{Error, Real, RealFft2, Result, TrigonometricPolynomial, check_not_empty, check_shape};
+use num_complex::Complex;
 use serde::{Deserialize, Serialize};
+
+use crate::Template;
+use crate::intensity::finite_range;
+use crop::{Crop, CropScratch};
+use direct::Direct;
+use disk_fit::{DiskShape, Window, fit_disk};
+use full::{Full, FullScratch};
+use map::Map;
+use upsampled::{Sampled, UpsampleScratch, greatest_sample};
 
 /// A disk that was looked for around one position of a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,8 +50,494 @@ pub struct Peak {
 pub enum PeakStatus {
     /// A maximum within the window.
     Found,
-    /// The window is constant, empty, or masked altogether: `refined` is the position that was asked.
+    /// The window is constant, empty, or masked altogether: `center` and `refined` are the position that was asked,
+    /// height and elevation 0.
     NoSignal,
     /// The maximum stands at the edge of the window, so that the disk may lie beyond.
     AtEdge,
+    /// The fit found no disk brighter than its surroundings near the maximum: `refined` is the paraboloid's.
+    NotFitted,
+}
+
+const UNKNOWN: [[f64; 2]; 2] = [[f64::NAN; 2]; 2];
+
+/// Greatest absolute coordinate of a position that is looked at.
+const FARTHEST: i32 = 1 << 24;
+
+/// Looks for disks around given positions of frames of one shape.
+///
+/// Pixels that are masked or not finite count as the least value of the window, and are left out of fits. Positions
+/// may lie anywhere, also outside the frame.
+///
+/// ```
+/// use ndarray::Array2;
+/// use nonius_blobfinder::{CorrelationPlan, PeakStatus, Template, TemplateKind, TemplateParams};
+///
+/// let template = Template::new(&TemplateParams::new(TemplateKind::Circular, 5.0))?;
+/// let frame = template.mask((64, 64), [30.25, 33.5]).mapv(|v| (100.0 * v + 10.0) as f32);
+/// let plan = CorrelationPlan::<f32>::new((64, 64), &[template], &Default::default())?;
+/// let peak = plan.run(frame.view(), &[[32, 32]])?[0];
+/// assert_eq!(peak.status, PeakStatus::Found);
+/// assert!((peak.refined[0] - 30.25).abs() < 1e-3 && (peak.refined[1] - 33.5).abs() < 1e-3);
+/// # Ok::<(), nonius_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CorrelationPlan<F: Real> {
+    shape: (usize, usize),
+    params: CorrelationParams,
+    /// s = ⌈search⌉, the greatest of all templates.
+    half: usize,
+    disks: Vec<Option<DiskShape>>,
+    live: Option<Vec<bool>>,
+    engine: Engine<F>,
+    /// The transform whose polynomial a window's map is.
+    window: RealFft2<F>,
+}
+
+#[derive(Debug, Clone)]
+enum Engine<F: Real> {
+    Crop(Crop<F>),
+    Full(Full<F>),
+    Direct(Direct<F>),
+}
+
+/// Working memory of one thread for a [`CorrelationPlan`].
+#[derive(Debug)]
+pub struct CorrelationScratch<F: Real> {
+    /// The frame with its intensities transformed, or a window of it.
+    transformed: Vec<F>,
+    windows: [Vec<F>; 2],
+    crop: Option<CropScratch<F>>,
+    full: Option<FullScratch<F>>,
+    spectrum: Vec<Complex<F>>,
+    upsample: UpsampleScratch,
+    fit: Window,
+    /// Where disks were found before any was fitted, and which of them are neighbours of the one in question.
+    found: Vec<[f64; 2]>,
+    others: Vec<[f64; 2]>,
+}
+
+impl<F: Real> CorrelationPlan<F> {
+    /// For frames of `shape` `(y, x)`. One template serves all positions; or there is one for each.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] if a side or the number of templates is 0, [`Error::Parameter`].
+    pub fn new(shape: (usize, usize), templates: &[Template], params: &CorrelationParams) -> Result<Self> {
+        check_not_empty("frame", &[shape.0, shape.1])?;
+        check_not_empty("templates", &[templates.len()])?;
+        params.validate()?;
+        let half = templates.iter().map(Template::crop_size).fold(1, usize::max);
+        let masks = |shape: (usize, usize)| -> Vec<Array2<f64>> {
+            let center = [(shape.0 / 2) as f64, (shape.1 / 2) as f64];
+            templates.iter().map(|t| t.mask(shape, center)).collect()
+        };
+        let engine = match params.method {
+            Method::Crop => Engine::Crop(Crop::new(2 * half, &masks((2 * half, 2 * half)))),
+            Method::Full => Engine::Full(Full::new(shape, &masks(shape))?),
+            Method::Direct { steps } => {
+                Engine::Direct(Direct::new(steps, half, &masks((2 * half + 1, 2 * half + 1))))
+            }
+        };
+        Ok(CorrelationPlan {
+            shape,
+            params: params.clone(),
+            half,
+            disks: templates.iter().map(|t| t.params().map(DiskShape::new)).collect(),
+            live: None,
+            engine,
+            window: RealFft2::new((2 * half, 2 * half))?,
+        })
+    }
+
+    /// Leaves out the pixels where `live` is false: dead ones, the shadow of a beam stop.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn with_mask(mut self, live: ArrayView2<'_, bool>) -> Result<Self> {
+        check_shape("detector mask", &[self.shape.0, self.shape.1], live.shape())?;
+        self.live = Some(live.iter().copied().collect());
+        Ok(self)
+    }
+
+    /// Shape `(y, x)` of the frames.
+    pub fn frame_shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    /// How disks are looked for.
+    pub fn params(&self) -> &CorrelationParams {
+        &self.params
+    }
+
+    /// Working memory for one thread.
+    pub fn scratch(&self) -> CorrelationScratch<F> {
+        let side = match &self.engine {
+            Engine::Crop(_) | Engine::Full(_) => 2 * self.half,
+            Engine::Direct(direct) => direct.window().max(direct.side()),
+        };
+        let window = || vec![F::zero(); side * side];
+        CorrelationScratch {
+            transformed: Vec::new(),
+            windows: [window(), window()],
+            crop: if let Engine::Crop(crop) = &self.engine { Some(crop.scratch()) } else { None },
+            full: if let Engine::Full(full) = &self.engine { Some(full.scratch()) } else { None },
+            spectrum: self.window.spectrum(),
+            upsample: UpsampleScratch::default(),
+            fit: Window::default(),
+            found: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    /// One peak for each of `positions` `(y, x)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the frame has another shape than the plan's, [`Error::Parameter`] if there are several
+    /// templates and not one for each position, or a position is more than 2²⁴ px away.
+    pub fn run(&self, frame: ArrayView2<'_, F>, positions: &[[i32; 2]]) -> Result<Vec<Peak>> {
+        check_shape("frame", &[self.shape.0, self.shape.1], frame.shape())?;
+        let frame = frame.as_standard_layout();
+        let mut peaks = Vec::with_capacity(positions.len());
+        let pixels = frame.as_slice().expect("a standard layout is contiguous");
+        self.run_with(pixels, positions, &mut self.scratch(), &mut peaks)?;
+        Ok(peaks)
+    }
+
+    /// As [`run`](Self::run), of a frame's pixels in row-major order; `peaks` are replaced.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_with(
+        &self,
+        frame: &[F],
+        positions: &[[i32; 2]],
+        scratch: &mut CorrelationScratch<F>,
+        peaks: &mut Vec<Peak>,
+    ) -> Result<()> {
+        check_shape("pixels of the frame", &[self.shape.0 * self.shape.1], &[frame.len()])?;
+        if self.disks.len() > 1 && self.disks.len() != positions.len() {
+            return Err(Error::parameter("templates", "one, or one for each position", self.disks.len()));
+        }
+        if let Some(p) = positions.iter().find(|p| p.iter().any(|c| !(-FARTHEST..=FARTHEST).contains(c))) {
+            return Err(Error::parameter("position", "within 2^24 px", format!("{p:?}")));
+        }
+        peaks.clear();
+        match &self.engine {
+            Engine::Crop(crop) => self.in_windows(crop, frame, positions, scratch, peaks),
+            Engine::Full(full) => self.in_whole_maps(full, frame, positions, scratch, peaks)?,
+            Engine::Direct(direct) => self.by_sums(direct, frame, positions, scratch, peaks),
+        }
+        if let Refinement::Fit(fit) = &self.params.refinement {
+            scratch.found.clear();
+            scratch
+                .found
+                .extend(peaks.iter().filter(|p| p.status != PeakStatus::NoSignal).map(|p| p.refined));
+            for (k, peak) in peaks.iter_mut().enumerate() {
+                self.fit(fit, frame, self.template_of(k), peak, scratch);
+            }
+        }
+        Ok(())
+    }
+
+    fn template_of(&self, k: usize) -> usize {
+        if self.disks.len() > 1 { k } else { 0 }
+    }
+
+    fn in_windows(
+        &self,
+        crop: &Crop<F>,
+        frame: &[F],
+        positions: &[[i32; 2]],
+        scratch: &mut CorrelationScratch<F>,
+        peaks: &mut Vec<Peak>,
+    ) {
+        let side = 2 * self.half;
+        let corner = |p: [i32; 2]| p.map(|c| c - self.half as i32);
+        let CorrelationScratch { windows, crop: crop_scratch, spectrum, upsample, .. } = scratch;
+        let crop_scratch = crop_scratch.as_mut().expect("scratch of a plan of windows");
+        // Windows share a transform where they share a template.
+        let together = if self.disks.len() > 1 { 1 } else { 2 };
+        for (group, pair) in positions.chunks(together).enumerate() {
+            let mut signal = [false; 2];
+            for (which, window) in windows.iter_mut().enumerate() {
+                match pair.get(which) {
+                    Some(&p) => signal[which] = self.cut(frame, corner(p), side, window),
+                    None => window.fill(F::zero()),
+                }
+            }
+            crop.correlate(self.template_of(group), windows, crop_scratch);
+            for (which, &p) in pair.iter().enumerate() {
+                if !signal[which] {
+                    peaks.push(no_signal(p));
+                    continue;
+                }
+                let map = Map::new(&windows[which], side, [0, 0], side, side).expect("a window has pixels");
+                let at = map.maximum();
+                let refined = if self.needs_spectrum() {
+                    crop.spectrum_of(which, crop_scratch, spectrum);
+                    self.interpolated(&self.window, spectrum, at, map.paraboloid(at), upsample)
+                } else {
+                    self.refined(&map, at)
+                };
+                peaks.push(self.peak(&map, at, refined, corner(p)));
+            }
+        }
+    }
+
+    fn in_whole_maps(
+        &self,
+        full: &Full<F>,
+        frame: &[F],
+        positions: &[[i32; 2]],
+        scratch: &mut CorrelationScratch<F>,
+        peaks: &mut Vec<Peak>,
+    ) -> Result<()> {
+        let (h, w) = self.shape;
+        let CorrelationScratch { transformed, windows, full: full_scratch, upsample, .. } = scratch;
+        let full_scratch = full_scratch.as_mut().expect("scratch of a plan of whole frames");
+        transformed.clear();
+        transformed.extend_from_slice(frame);
+        if !self.transform(transformed, |i| self.live.as_ref().is_none_or(|live| live[i])) {
+            peaks.extend(positions.iter().map(|&p| no_signal(p)));
+            return Ok(());
+        }
+        full.load(transformed, full_scratch)?;
+        let s = self.half as i32;
+        for (k, &p) in positions.iter().enumerate() {
+            if k == 0 || self.disks.len() > 1 {
+                full.correlate(self.template_of(k), full_scratch)?;
+            }
+            let within = |c: i32, n: usize| c.clamp(0, n as i32) as usize;
+            let low = [within(p[0] - s, h), within(p[1] - s, w)];
+            let size = [within(p[0] + s, h) - low[0], within(p[1] + s, w) - low[1]];
+            let side = 2 * self.half;
+            let (map, corner) = if self.params.border == Border::Zero {
+                let corner = p.map(|c| c - s);
+                copy_window(&full_scratch.map, self.shape, corner, side, &mut windows[0], F::zero());
+                (Map::new(&windows[0], side, [0, 0], side, side), corner)
+            } else {
+                (Map::new(&full_scratch.map, w, low, size[0], size[1]), low.map(|c| c as i32))
+            };
+            let Some(map) = map else {
+                peaks.push(no_signal(p));
+                continue;
+            };
+            let at = map.maximum();
+            let in_frame = [0, 1].map(|axis| at[axis] as i32 + corner[axis]);
+            let inside =
+                in_frame[0] >= 0 && in_frame[1] >= 0 && in_frame[0] < h as i32 && in_frame[1] < w as i32;
+            let refined = if self.needs_spectrum() && inside {
+                let start = map.paraboloid(at);
+                let start = [0, 1].map(|axis| start[axis] + f64::from(corner[axis]));
+                let center = in_frame.map(|c| c as usize);
+                let found =
+                    self.interpolated(full.transform(), &full_scratch.product, center, start, upsample);
+                [0, 1].map(|axis| found[axis] - f64::from(corner[axis]))
+            } else {
+                self.refined(&map, at)
+            };
+            peaks.push(self.peak(&map, at, refined, corner));
+        }
+        Ok(())
+    }
+
+    fn by_sums(
+        &self,
+        direct: &Direct<F>,
+        frame: &[F],
+        positions: &[[i32; 2]],
+        scratch: &mut CorrelationScratch<F>,
+        peaks: &mut Vec<Peak>,
+    ) {
+        let CorrelationScratch { transformed, windows, .. } = scratch;
+        transformed.clear();
+        transformed.extend_from_slice(frame);
+        if !self.transform(transformed, |i| self.live.as_ref().is_none_or(|live| live[i])) {
+            peaks.extend(positions.iter().map(|&p| no_signal(p)));
+            return;
+        }
+        let (side, window) = (direct.side(), direct.window());
+        let [pixels, map] = windows;
+        for (k, &p) in positions.iter().enumerate() {
+            copy_window(
+                transformed,
+                self.shape,
+                p.map(|c| c - (window / 2) as i32),
+                window,
+                pixels,
+                F::zero(),
+            );
+            let map = &mut map[..side * side];
+            direct.correlate(self.template_of(k), &pixels[..window * window], map);
+            let [first, ..] = *map else { unreachable!("a map has an element") };
+            if map.iter().all(|v| *v == first) {
+                peaks.push(no_signal(p));
+                continue;
+            }
+            let corner = p.map(|c| c - (side / 2) as i32);
+            let map = Map::new(map, side, [0, 0], side, side).expect("a map has elements");
+            let at = map.maximum();
+            peaks.push(self.peak(&map, at, self.refined(&map, at), corner));
+        }
+    }
+
+    /// Cuts a window out and transforms it; false if it is constant.
+    fn cut(&self, frame: &[F], corner: [i32; 2], side: usize, window: &mut [F]) -> bool {
+        let beyond = if self.params.border == Border::Zero { F::zero() } else { F::nan() };
+        copy_window(frame, self.shape, corner, side, window, beyond);
+        let live = self.live.as_ref();
+        self.transform(window, |i| {
+            live.is_none_or(|live| {
+                let y = corner[0] + (i / side) as i32;
+                let x = corner[1] + (i % side) as i32;
+                let inside = y >= 0 && x >= 0 && y < self.shape.0 as i32 && x < self.shape.1 as i32;
+                !inside || live[y as usize * self.shape.1 + x as usize]
+            })
+        })
+    }
+
+    /// Transforms intensities; pixels that are not live or not finite become the least of the others. False if all
+    /// are the same.
+    fn transform(&self, values: &mut [F], live: impl Fn(usize) -> bool) -> bool {
+        if self.live.is_some() {
+            values.iter_mut().enumerate().filter(|(i, _)| !live(*i)).for_each(|(_, v)| *v = F::nan());
+        }
+        let (range, all_finite) = finite_range(values);
+        let Some([least, greatest]) = range else {
+            values.fill(F::zero());
+            return false;
+        };
+        if !all_finite {
+            values.iter_mut().filter(|v| !v.is_finite()).for_each(|v| *v = least);
+        }
+        self.params.intensity.apply(values, least);
+        least < greatest
+    }
+
+    fn needs_spectrum(&self) -> bool {
+        matches!(
+            self.params.refinement,
+            Refinement::Continuous | Refinement::Upsampled { .. } | Refinement::Envelope { .. }
+        )
+    }
+
+    /// Refinement within the map alone; a fit starts from the paraboloid.
+    fn refined(&self, map: &Map<'_, F>, at: [usize; 2]) -> [f64; 2] {
+        match self.params.refinement {
+            Refinement::Pixel => at.map(|c| c as f64),
+            Refinement::CenterOfMass { radius } => map.center_of_mass(at, radius),
+            Refinement::Envelope { .. } => map.center_of_mass(at, 2),
+            _ => map.paraboloid(at),
+        }
+    }
+
+    /// Refinement by the polynomial whose half spectrum is given.
+    fn interpolated(
+        &self,
+        transform: &RealFft2<F>,
+        spectrum: &[Complex<F>],
+        at: [usize; 2],
+        start: [f64; 2],
+        scratch: &mut UpsampleScratch,
+    ) -> [f64; 2] {
+        let shape = transform.shape();
+        match self.params.refinement {
+            Refinement::Upsampled { factor } => {
+                greatest_sample(spectrum, shape, at, factor, Sampled::Map, scratch)
+            }
+            Refinement::Envelope { factor } => {
+                greatest_sample(spectrum, shape, at, factor, Sampled::Envelope, scratch)
+            }
+            _ => {
+                let found = TrigonometricPolynomial::new(transform, spectrum).maximum(start, 1.0);
+                if found.converged { found.position } else { start }
+            }
+        }
+    }
+
+    /// `refined` is in coordinates of the map, whose first element stands at `corner` of the frame.
+    fn peak(&self, map: &Map<'_, F>, at: [usize; 2], refined: [f64; 2], corner: [i32; 2]) -> Peak {
+        let height = map.at(at);
+        // LiberTEM-blobfinder's cone stands on the centre of mass even where it upsamples.
+        let tip = match self.params.refinement {
+            Refinement::Envelope { .. } => map.center_of_mass(at, 2),
+            _ => refined,
+        };
+        Peak {
+            center: [0, 1].map(|axis| at[axis] as i32 + corner[axis]),
+            refined: [0, 1].map(|axis| refined[axis] + f64::from(corner[axis])),
+            height: height.f64(),
+            elevation: map.elevation(height, tip),
+            covariance: UNKNOWN,
+            status: if map.at_edge(at) { PeakStatus::AtEdge } else { PeakStatus::Found },
+        }
+    }
+
+    /// Replaces a position by that of a disk fitted to the pixels.
+    fn fit(
+        &self,
+        params: &FitParams,
+        frame: &[F],
+        template: usize,
+        peak: &mut Peak,
+        scratch: &mut CorrelationScratch<F>,
+    ) {
+        let Some(disk) = &self.disks[template] else { return };
+        if peak.status == PeakStatus::NoSignal {
+            return;
+        }
+        // What was found twice is no neighbour.
+        let distances = disk.extent()..disk.reach(params.margin);
+        let [y, x] = peak.refined;
+        scratch.others.clear();
+        scratch
+            .others
+            .extend(scratch.found.iter().filter(|o| distances.contains(&(o[0] - y).hypot(o[1] - x))));
+        let live = self.live.as_deref();
+        let fitted =
+            fit_disk(frame, self.shape, live, disk, peak.refined, &scratch.others, params, &mut scratch.fit);
+        match fitted {
+            Some(fitted) => {
+                peak.refined = fitted.position;
+                peak.covariance = fitted.covariance;
+            }
+            None if peak.status == PeakStatus::Found => peak.status = PeakStatus::NotFitted,
+            None => {}
+        }
+    }
+}
+
+fn no_signal(position: [i32; 2]) -> Peak {
+    Peak {
+        center: position,
+        refined: position.map(f64::from),
+        height: 0.0,
+        elevation: 0.0,
+        covariance: UNKNOWN,
+        status: PeakStatus::NoSignal,
+    }
+}
+
+/// Copies `side × side` pixels from `corner` on; pixels outside of the frame are `beyond`.
+fn copy_window<F: Real>(
+    frame: &[F],
+    (h, w): (usize, usize),
+    corner: [i32; 2],
+    side: usize,
+    window: &mut [F],
+    beyond: F,
+) {
+    let within = |c: i32, n: usize| i64::from(c).clamp(0, n as i64) as usize;
+    let columns = within(corner[1], w)..within(corner[1].saturating_add(side as i32), w);
+    for (v, row) in window.chunks_exact_mut(side).take(side).enumerate() {
+        let y = corner[0] + v as i32;
+        if y < 0 || y >= h as i32 || columns.is_empty() {
+            row.fill(beyond);
+            continue;
+        }
+        let first = (columns.start as i32 - corner[1]) as usize;
+        row[..first].fill(beyond);
+        row[first..first + columns.len()].copy_from_slice(&frame[y as usize * w..][columns.clone()]);
+        row[first + columns.len()..].fill(beyond);
+    }
 }

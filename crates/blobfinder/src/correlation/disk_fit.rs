@@ -1,0 +1,406 @@
+//! The position of a disk from its pixels, at least χ².
+
+use nalgebra::{SMatrix, SVector};
+use nonius_core::{Error, Real, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::{Ellipse, TemplateParams};
+
+/// How a disk is fitted to pixels.
+///
+/// The model is a uniform disk with an edge one pixel wide on a uniform background,
+///
+/// ```text
+/// I(r) = B + A · clip(R − |r − q| + ½, 0, 1)
+/// ```
+///
+/// in the pixels up to R + `margin` from the disk's centre, those of other disks that are looked for left out. A, B, q
+/// and, within bounds, R are free. As χ² is rough at the scale of a hundredth of a pixel, for pixels enter and leave
+/// the edge, `q` is the mean over the likelihood around the minimum rather than the minimum itself. The covariance is
+/// the likelihood's, scaled so that χ² per degree of freedom is 1: the scale of the counts need not be known.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FitParams {
+    /// Width of the ring of background around the disk, px. Default: 2.
+    pub margin: f64,
+    /// By which part of itself the template's radius may be wrong. Default: 0.15.
+    pub radius_tolerance: f64,
+    /// Noise of the pixels. Default: counting.
+    pub noise: PixelNoise,
+}
+
+/// How the variance of pixels depends on what is expected of them; by which factor does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum PixelNoise {
+    /// In proportion, as counts of electrons do.
+    #[default]
+    Counting,
+    /// Not at all: noise of the read-out.
+    Uniform,
+}
+
+impl Default for FitParams {
+    fn default() -> Self {
+        FitParams { margin: 2.0, radius_tolerance: 0.15, noise: PixelNoise::Counting }
+    }
+}
+
+impl FitParams {
+    /// Checks each field.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn validate(&self) -> Result<()> {
+        if !(0.5..=100.0).contains(&self.margin) {
+            return Err(Error::parameter("margin", "0.5 to 100 px", self.margin));
+        }
+        if !(0.0..=0.5).contains(&self.radius_tolerance) {
+            return Err(Error::parameter("radius_tolerance", "0 to 0.5", self.radius_tolerance));
+        }
+        Ok(())
+    }
+}
+
+/// Outline of a disk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct DiskShape {
+    radius: f64,
+    ellipse: Ellipse,
+}
+
+impl DiskShape {
+    pub(crate) fn new(params: &TemplateParams) -> Self {
+        DiskShape { radius: params.radius, ellipse: params.ellipse.unwrap_or_default() }
+    }
+
+    /// Greatest distance of the outline from the centre.
+    pub(crate) fn extent(&self) -> f64 {
+        self.radius * self.ellipse.stretch.max(1.0)
+    }
+
+    /// Distance from which on another disk shares no pixel with a fit.
+    pub(crate) fn reach(&self, margin: f64) -> f64 {
+        2.0 * self.extent() + margin + 2.5
+    }
+
+    /// ρ² at `(dy, dx)` from the centre, ρ the radius before stretching, and its slopes along y and x.
+    fn radius_squared(&self, dy: f64, dx: f64) -> (f64, [f64; 2]) {
+        let Ellipse { stretch, angle } = self.ellipse;
+        if stretch == 1.0 {
+            return (dy * dy + dx * dx, [2.0 * dy, 2.0 * dx]);
+        }
+        let (sin, cos) = angle.sin_cos();
+        let (v, u) = ((dy * cos - dx * sin) / stretch, dx * cos + dy * sin);
+        let slopes = [2.0 * (v * cos / stretch + u * sin), 2.0 * (u * cos - v * sin / stretch)];
+        (v * v + u * u, slopes)
+    }
+}
+
+/// Position and its covariance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Fitted {
+    pub(crate) position: [f64; 2],
+    pub(crate) covariance: [[f64; 2]; 2],
+}
+
+/// Width of the edge while the disk is approached, px: the basin of the minimum grows with it.
+const SOFT: f64 = 2.5;
+/// Width of the edge of the model, px.
+const SHARP: f64 = 1.0;
+/// The least variance, as a part of the greatest: pixels of which nothing is expected are no certainty.
+const LEAST_VARIANCE: f64 = 0.02;
+/// Unknowns A, B, q_y, q_x, R.
+const N: usize = 5;
+
+/// Pixels of a window; working memory of one thread.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Window {
+    y: Vec<f64>,
+    x: Vec<f64>,
+    value: Vec<f64>,
+    weight: Vec<f64>,
+}
+
+/// Sums over a window for one place and radius.
+struct Sums {
+    /// `Σ w φ φᵀ` for φ = (d, 1, ∂d/∂q_y, ∂d/∂q_x, ∂d/∂R).
+    gram: SMatrix<f64, N, N>,
+    /// `Σ w φ v`.
+    moments: SVector<f64, N>,
+    /// A and B at least χ².
+    linear: [f64; 2],
+    chi2: f64,
+}
+
+impl Window {
+    /// Takes the live pixels up to `reach` from `center`, nearer to it than to any of `others` by a disk's radius.
+    fn gather<F: Real>(
+        &mut self,
+        frame: &[F],
+        (h, w): (usize, usize),
+        live: Option<&[bool]>,
+        center: [f64; 2],
+        reach: f64,
+        others: &[[f64; 2]],
+        keep_off: f64,
+    ) {
+        self.y.clear();
+        self.x.clear();
+        self.value.clear();
+        let range = |c: f64, n: usize| {
+            let low = (c - reach).ceil().clamp(0.0, n as f64) as usize;
+            low..((c + reach).floor() + 1.0).clamp(low as f64, n as f64) as usize
+        };
+        for y in range(center[0], h) {
+            for x in range(center[1], w) {
+                let (dy, dx) = (y as f64 - center[0], x as f64 - center[1]);
+                let value = frame[y * w + x].f64();
+                let of_another = |o: &[f64; 2]| {
+                    (y as f64 - o[0]).powi(2) + (x as f64 - o[1]).powi(2) < keep_off * keep_off
+                };
+                if dy * dy + dx * dx <= reach * reach
+                    && value.is_finite()
+                    && live.is_none_or(|live| live[y * w + x])
+                    && !others.iter().any(of_another)
+                {
+                    self.y.push(y as f64);
+                    self.x.push(x as f64);
+                    self.value.push(value);
+                }
+            }
+        }
+        self.weight.clear();
+        self.weight.resize(self.value.len(), 1.0);
+    }
+
+    /// One pass: what χ² and its step need.
+    fn sums(&self, disk: &DiskShape, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
+        let inside = (radius - 0.5 * softness).max(0.0).powi(2);
+        let outside = (radius + 0.5 * softness).powi(2);
+        let (mut ww, mut wd, mut wdd, mut wv, mut wdv, mut wvv) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+        // Rows φ = (d, 1, ∂_y, ∂_x, ∂_R): the derivatives' products, of edge pixels alone.
+        let mut edge = [[0.0; N]; 3];
+        let mut edge_v = [0.0; 3];
+        for (((&y, &x), &v), &w) in self.y.iter().zip(&self.x).zip(&self.value).zip(&self.weight) {
+            let (rho2, slope) = disk.radius_squared(y - q[0], x - q[1]);
+            ww += w;
+            wv += w * v;
+            wvv += w * v * v;
+            if rho2 >= outside {
+                continue;
+            }
+            if rho2 <= inside {
+                wd += w;
+                wdd += w;
+                wdv += w * v;
+                continue;
+            }
+            let rho = rho2.sqrt();
+            let d = ((radius - rho) / softness + 0.5).clamp(0.0, 1.0);
+            wd += w * d;
+            wdd += w * d * d;
+            wdv += w * d * v;
+            // ∂d/∂q = (∂ρ²/∂r)/(2ρ·softness)
+            let by = 0.5 / (rho.max(1e-9) * softness);
+            let g = [slope[0] * by, slope[1] * by, 1.0 / softness];
+            let phi = [d, 1.0, g[0], g[1], g[2]];
+            for (i, &gi) in g.iter().enumerate() {
+                for (e, &p) in edge[i].iter_mut().zip(&phi) {
+                    *e += w * gi * p;
+                }
+                edge_v[i] += w * gi * v;
+            }
+        }
+        let determinant = wdd * ww - wd * wd;
+        if !(determinant > 1e-12 * wdd * ww) {
+            return None;
+        }
+        let linear = [(wdv * ww - wd * wv) / determinant, (wdd * wv - wd * wdv) / determinant];
+        let mut gram = SMatrix::<f64, N, N>::zeros();
+        gram.fixed_view_mut::<2, 2>(0, 0).copy_from_slice(&[wdd, wd, wd, ww]);
+        for i in 0..3 {
+            for j in 0..N {
+                gram[(2 + i, j)] = edge[i][j];
+                gram[(j, 2 + i)] = edge[i][j];
+            }
+        }
+        let moments = SVector::from([wdv, wv, edge_v[0], edge_v[1], edge_v[2]]);
+        let chi2 = (wvv - linear[0] * wdv - linear[1] * wv).max(0.0);
+        Some(Sums { gram, moments, linear, chi2 })
+    }
+
+    /// Weights 1/variance, the variance as the model expects it.
+    fn weigh(&mut self, disk: &DiskShape, q: [f64; 2], radius: f64, softness: f64, [a, b]: [f64; 2]) {
+        let floor = LEAST_VARIANCE * (a + b).abs().max(b.abs());
+        if floor <= 0.0 {
+            return;
+        }
+        for i in 0..self.value.len() {
+            let rho = disk.radius_squared(self.y[i] - q[0], self.x[i] - q[1]).0.sqrt();
+            let d = ((radius - rho) / softness + 0.5).clamp(0.0, 1.0);
+            self.weight[i] = 1.0 / (b + a * d).max(floor);
+        }
+    }
+}
+
+impl Sums {
+    /// Normal matrix and right-hand side of Gauss–Newton's step in (A, B, q_y, q_x, R).
+    fn normal(&self) -> (SMatrix<f64, N, N>, SVector<f64, N>) {
+        let [a, b] = self.linear;
+        let scale = SVector::from([1.0, 1.0, a, a, a]);
+        let residual = self.moments - self.gram * SVector::from([a, b, 0.0, 0.0, 0.0]);
+        (self.gram.component_mul(&(scale * scale.transpose())), residual.component_mul(&scale))
+    }
+}
+
+/// Levenberg's and Marquardt's descent from `q`, `radius`; the sums at the end.
+fn descend(
+    window: &Window,
+    disk: &DiskShape,
+    q: &mut [f64; 2],
+    radius: &mut f64,
+    softness: f64,
+    radii: Option<[f64; 2]>,
+) -> Option<Sums> {
+    const STEPS: usize = 15;
+    let mut here = window.sums(disk, *q, *radius, softness)?;
+    let mut damping = 1e-3;
+    for _ in 0..STEPS {
+        let (normal, right) = here.normal();
+        let mut next = None;
+        for _ in 0..6 {
+            let mut damped = normal;
+            for i in 0..N {
+                damped[(i, i)] *= 1.0 + damping;
+            }
+            let Some(step) = solve(damped, right, radii.is_some()) else { break };
+            let there = [q[0] + step[2].clamp(-1.0, 1.0), q[1] + step[3].clamp(-1.0, 1.0)];
+            let r = radii.map_or(*radius, |[low, high]| (*radius + step[4]).clamp(low, high));
+            match window.sums(disk, there, r, softness) {
+                Some(sums) if sums.chi2 < here.chi2 => {
+                    next = Some((there, r, sums));
+                    break;
+                }
+                _ => damping *= 8.0,
+            }
+        }
+        let Some((there, r, sums)) = next else { break };
+        damping *= 0.2;
+        let gain = here.chi2 - sums.chi2;
+        (*q, *radius, here) = (there, r, sums);
+        if gain <= 1e-6 * here.chi2 {
+            break;
+        }
+    }
+    Some(here)
+}
+
+/// The step, that of the radius 0 if it is held.
+fn solve(
+    normal: SMatrix<f64, N, N>,
+    right: SVector<f64, N>,
+    radius_is_free: bool,
+) -> Option<SVector<f64, N>> {
+    if radius_is_free && let Some(all) = normal.cholesky() {
+        return Some(all.solve(&right));
+    }
+    let four = normal.fixed_view::<4, 4>(0, 0).into_owned().cholesky()?;
+    let step = four.solve(&right.fixed_rows::<4>(0).into_owned());
+    Some(SVector::from([step[0], step[1], step[2], step[3], 0.0]))
+}
+
+/// Fits the disk that stands near `start`. None where the fit finds no disk brighter than its surroundings within
+/// `reach` of `start`.
+pub(crate) fn fit_disk<F: Real>(
+    frame: &[F],
+    shape: (usize, usize),
+    live: Option<&[bool]>,
+    disk: &DiskShape,
+    start: [f64; 2],
+    others: &[[f64; 2]],
+    params: &FitParams,
+    window: &mut Window,
+) -> Option<Fitted> {
+    let keep_off = disk.extent() + 1.5;
+    let mut q = start;
+    let mut radius = disk.radius;
+    window.gather(frame, shape, live, start, disk.extent() + params.margin + 1.0, others, keep_off);
+    let approached = descend(window, disk, &mut q, &mut radius, SOFT, None)?;
+    let weigh = |window: &mut Window, q, radius, softness, linear| {
+        if params.noise == PixelNoise::Counting {
+            window.weigh(disk, q, radius, softness, linear);
+        }
+    };
+    window.gather(frame, shape, live, q, disk.extent() + params.margin, others, keep_off);
+    weigh(window, q, radius, SOFT, approached.linear);
+    let t = params.radius_tolerance;
+    let radii = (t > 0.0).then(|| [(1.0 - t) * disk.radius, (1.0 + t) * disk.radius]);
+    let mut least = descend(window, disk, &mut q, &mut radius, SHARP, radii)?;
+    if params.noise == PixelNoise::Counting {
+        weigh(window, q, radius, SHARP, least.linear);
+        least = descend(window, disk, &mut q, &mut radius, SHARP, radii)?;
+    }
+    let away = (q[0] - start[0]).hypot(q[1] - start[1]);
+    if least.linear[0] <= 0.0 || away > 0.5 * disk.radius + 1.0 {
+        return None;
+    }
+    average(window, disk, q, radius, &least, radii.is_some())
+}
+
+/// Mean and covariance of the likelihood `exp(−χ²/2s²)`, s² = χ² per degree of freedom, over a grid of ±2.5 standard
+/// deviations, A and B at their best at each place.
+fn average(
+    window: &Window,
+    disk: &DiskShape,
+    q: [f64; 2],
+    radius: f64,
+    least: &Sums,
+    radius_is_free: bool,
+) -> Option<Fitted> {
+    const SIDE: i32 = 2;
+    const SPACING: f64 = 1.25;
+    let freedom = window.value.len().checked_sub(N).filter(|n| *n > 0)? as f64;
+    let s2 = least.chi2 / freedom;
+    let inverse = covariance(least.normal().0, radius_is_free)?;
+    let covariance = inverse.map(|row| row.map(|c| s2 * c));
+    let sigma = [covariance[0][0].sqrt(), covariance[1][1].sqrt()];
+    // Noiseless pixels; or an edge that no grid of this kind describes.
+    if !(s2 > 0.0) || sigma.iter().any(|s| !(1e-7..0.5).contains(s)) {
+        return Some(Fitted { position: q, covariance });
+    }
+    let (mut mass, mut first, mut second) = (0.0, [0.0; 2], [[0.0; 2]; 2]);
+    for i in -SIDE..=SIDE {
+        for j in -SIDE..=SIDE {
+            let d = [SPACING * f64::from(i) * sigma[0], SPACING * f64::from(j) * sigma[1]];
+            let Some(sums) = window.sums(disk, [q[0] + d[0], q[1] + d[1]], radius, SHARP) else { continue };
+            let p = (-0.5 * (sums.chi2 - least.chi2) / s2).min(700.0).exp();
+            mass += p;
+            for a in 0..2 {
+                first[a] += p * d[a];
+                for b in 0..2 {
+                    second[a][b] += p * d[a] * d[b];
+                }
+            }
+        }
+    }
+    let mean = first.map(|m| m / mass);
+    let spread = [0, 1].map(|a| [0, 1].map(|b| second[a][b] / mass - mean[a] * mean[b]));
+    let trusted = spread[0][0] > 0.0 && spread[1][1] > 0.0 && mean.iter().all(|m| m.is_finite());
+    Some(if trusted {
+        Fitted { position: [q[0] + mean[0], q[1] + mean[1]], covariance: spread }
+    } else {
+        Fitted { position: q, covariance }
+    })
+}
+
+/// The position's block of the inverse.
+fn covariance(normal: SMatrix<f64, N, N>, radius_is_free: bool) -> Option<[[f64; 2]; 2]> {
+    let inverse = if radius_is_free && let Some(all) = normal.cholesky() {
+        all.inverse().fixed_view::<4, 4>(0, 0).into_owned()
+    } else {
+        normal.fixed_view::<4, 4>(0, 0).into_owned().cholesky()?.inverse()
+    };
+    Some([[inverse[(2, 2)], inverse[(2, 3)]], [inverse[(3, 2)], inverse[(3, 3)]]])
+}
