@@ -12,4 +12,5 @@ mod template;
 pub use correlation::{Peak, PeakStatus};
 pub use intensity::Intensity;
 pub use lattice::{Lattice, LatticePoint};
-pub use template::{Template, TemplateKind, TemplateParams};
+pub use masks::{Ellipse, Stamps};
+pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};
