@@ -16,4 +16,5 @@ pub use correlation::{
 };
 pub use intensity::Intensity;
 pub use lattice::{Lattice, LatticePoint};
-pub use template::{Template, TemplateKind, TemplateParams};
+pub use masks::{Ellipse, Stamps};
+pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};

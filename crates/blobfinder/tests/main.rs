@@ -1,1 +1,5 @@
 //! Integration tests of nonius-blobfinder, one module per part.
+
+#[path = "../../../testdata/blobfinder.rs"]
+mod cases;
+mod templates;
