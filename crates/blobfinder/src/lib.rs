@@ -4,7 +4,6 @@ mod correlation;
 mod intensity;
 mod lattice;
 pub mod masks;
-pub use masks::Ellipse;
 mod peaks;
 mod picture;
 mod strain;

@@ -2,4 +2,5 @@
 
 #[path = "../../../testdata/blobfinder.rs"]
 mod cases;
+mod correlation;
 mod templates;

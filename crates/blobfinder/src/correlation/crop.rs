@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::Array2;
-use nonius_core::Real;
+use nonius_core::{Real, sum};
 use num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
@@ -21,6 +21,8 @@ pub(crate) struct Crop<F: Real> {
     inverse: Arc<dyn Fft<F>>,
     /// Conjugate spectra of the templates over n², element `(kx, ky)` at `kx·n + ky`.
     kernels: Vec<Vec<Complex<F>>>,
+    /// Sums of the templates.
+    totals: Vec<F>,
 }
 
 /// Working memory of one thread.
@@ -42,6 +44,7 @@ impl<F: Real> Crop<F> {
             forward: planner.plan_fft_forward(side),
             inverse: planner.plan_fft_inverse(side),
             kernels: Vec::new(),
+            totals: masks.iter().map(|mask| F::of(mask.sum())).collect(),
         };
         crop.kernels = masks.iter().map(|mask| crop.kernel(mask)).collect();
         crop
@@ -69,12 +72,14 @@ impl<F: Real> Crop<F> {
         CropScratch { upright: zeros(area), transposed: zeros(area), fft: zeros(fft), product: zeros(area) }
     }
 
-    /// Correlates two windows with template `k` and writes the maps in their places.
+    /// Correlates two windows with template `k` and writes the maps in their places. What is correlated are
+    /// deviations from the means, which leaves less to rounding.
     pub(crate) fn correlate(&self, k: usize, windows: &mut [Vec<F>; 2], scratch: &mut CropScratch<F>) {
         let CropScratch { upright, transposed, fft, product } = scratch;
         let [first, second] = windows;
+        let mean = [sum(first), sum(second)].map(|s| F::of(s / first.len() as f64));
         for (z, (&re, &im)) in upright.iter_mut().zip(first.iter().zip(second.iter())) {
-            *z = Complex::new(re, im);
+            *z = Complex::new(re - mean[0], im - mean[1]);
         }
         self.forward.process_with_scratch(upright, fft);
         transpose(upright, transposed, self.side);
@@ -83,11 +88,13 @@ impl<F: Real> Crop<F> {
             *p = z * m;
         }
         transposed.copy_from_slice(product);
+        let level = mean.map(|m| m * self.totals[k]);
+        product[0] += Complex::new(level[0], level[1]);
         self.inverse.process_with_scratch(transposed, fft);
         transpose(transposed, upright, self.side);
         self.inverse.process_with_scratch(upright, fft);
         for (z, (re, im)) in upright.iter().zip(first.iter_mut().zip(second.iter_mut())) {
-            (*re, *im) = (z.re, z.im);
+            (*re, *im) = (z.re + level[0], z.im + level[1]);
         }
     }
 

@@ -268,7 +268,8 @@ impl<F: Real> CorrelationPlan<F> {
             crop.correlate(self.template_of(group), windows, crop_scratch);
             for (which, &p) in pair.iter().enumerate() {
                 if !signal[which] {
-                    peaks.push(no_signal(p));
+                    // LiberTEM-blobfinder finds the first of all that are equal.
+                    peaks.push(no_signal(if self.params.border == Border::Zero { corner(p) } else { p }));
                     continue;
                 }
                 let map = Map::new(&windows[which], side, [0, 0], side, side).expect("a window has pixels");

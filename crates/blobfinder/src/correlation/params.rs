@@ -49,8 +49,9 @@ pub enum Border {
     /// The least value of the window; maxima beyond the frame are not looked for in whole-frame maps.
     #[default]
     Minimum,
-    /// 0, before the transform of intensities as well as in whole-frame maps: for comparison with
-    /// LiberTEM-blobfinder 0.6.1, which a bright background thereby draws away from the border.
+    /// 0, before the transform of intensities as well as in whole-frame maps, and windows without signal answer with
+    /// their first pixel: for comparison with LiberTEM-blobfinder 0.6.1, which a bright background thereby draws away
+    /// from the border.
     Zero,
 }
 

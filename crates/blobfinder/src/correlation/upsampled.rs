@@ -8,9 +8,10 @@ use num_complex::Complex;
 /// What is sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sampled {
-    /// The map, `V = Re Σ g C e`, samples −⌊⌈1.5u⌉/2⌋ … +⌊⌈1.5u⌉/2⌋.
+    /// The map, the real part of the whole spectrum's sum, frequencies −n/2 … for even n; samples −⌊⌈1.5u⌉/2⌋ …
+    /// +⌊⌈1.5u⌉/2⌋.
     Map,
-    /// `|Σ C e|` over kₓ ≥ 0 alone, ⌈1.5u⌉ samples, one pixel low along axes of odd length: LiberTEM-blobfinder 0.6.1.
+    /// `|Σ C e|` over kₓ ≥ 0 alone, ⌈1.5u⌉ samples: LiberTEM-blobfinder 0.6.1.
     Envelope,
 }
 
@@ -38,18 +39,20 @@ pub(crate) fn greatest_sample<F: Real>(
     let n = (3 * factor).div_ceil(2);
     let offset = (n / 2) as f64;
     let n = if sampled == Sampled::Map { 2 * (n / 2) + 1 } else { n };
-    let low = |size: usize| if sampled == Sampled::Envelope { (size % 2) as f64 } else { 0.0 };
-    let place = |axis: usize, size: usize, j: usize| {
-        center[axis] as f64 - low(size) + (j as f64 - offset) / factor as f64
-    };
+    let place = |axis: usize, j: usize| center[axis] as f64 + (j as f64 - offset) / factor as f64;
 
     scratch.sums.clear();
     scratch.sums.resize(n_kx * n, Complex::default());
     scratch.waves.resize(h.max(n_kx), Complex::default());
     for j in 0..n {
-        let y = place(0, h, j);
+        let y = place(0, j);
         for (ky, wave) in scratch.waves[..h].iter_mut().enumerate() {
             *wave = Complex::cis(TAU * frequency(ky, h) as f64 * y / h as f64);
+        }
+        // In columns that stand for two, the row of Nyquist's frequency stands for waves of both directions.
+        let nyquist = (sampled == Sampled::Map && h % 2 == 0).then(|| scratch.waves[h / 2].im);
+        if nyquist.is_some() {
+            scratch.waves[h / 2].im = 0.0;
         }
         for (kx, column) in spectrum.chunks_exact(h).enumerate() {
             scratch.sums[kx * n + j] = column
@@ -57,14 +60,21 @@ pub(crate) fn greatest_sample<F: Real>(
                 .zip(&scratch.waves)
                 .map(|(c, wave)| Complex::new(c.re.f64(), c.im.f64()) * wave)
                 .sum();
+            if let Some(im) = nyquist
+                && 2 * kx == w
+            {
+                let c = column[h / 2];
+                scratch.sums[kx * n + j] += Complex::new(c.re.f64(), c.im.f64()) * Complex::new(0.0, im);
+            }
         }
     }
     let (mut best, mut at) = (f64::NEG_INFINITY, [usize::MAX; 2]);
     for j in 0..n {
-        let x = place(1, w, j);
+        let x = place(1, j);
         for (kx, wave) in scratch.waves[..n_kx].iter_mut().enumerate() {
             let twice = sampled == Sampled::Map && kx > 0 && 2 * kx != w;
-            *wave = Complex::cis(TAU * kx as f64 * x / w as f64) * if twice { 2.0 } else { 1.0 };
+            let k = if sampled == Sampled::Map { frequency(kx, w) } else { kx as isize };
+            *wave = Complex::cis(TAU * k as f64 * x / w as f64) * if twice { 2.0 } else { 1.0 };
         }
         for i in 0..n {
             let sum: Complex<f64> = (0..n_kx).map(|kx| scratch.sums[kx * n + i] * scratch.waves[kx]).sum();

@@ -1,0 +1,3 @@
+//! Disks looked for around positions.
+
+mod golden;
