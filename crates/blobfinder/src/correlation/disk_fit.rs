@@ -85,6 +85,11 @@ impl DiskShape {
         2.0 * self.extent() + margin + 2.5
     }
 
+    /// Greatest change of ρ per px.
+    fn greatest_slope(&self) -> f64 {
+        1.0 / self.ellipse.stretch.min(1.0)
+    }
+
     /// ρ² at `(dy, dx)` from the centre, ρ the radius before stretching, and its slopes along y and x.
     fn radius_squared(&self, dy: f64, dx: f64) -> (f64, [f64; 2]) {
         let Ellipse { stretch, angle } = self.ellipse;
@@ -111,16 +116,37 @@ const SOFT: f64 = 2.5;
 const SHARP: f64 = 1.0;
 /// The least variance, as a part of the greatest: pixels of which nothing is expected are no certainty.
 const LEAST_VARIANCE: f64 = 0.02;
+/// How far centre and radius may move before the rim is looked for anew, px.
+const SLACK: f64 = 0.4;
 /// Unknowns A, B, q_y, q_x, R.
 const N: usize = 5;
 
 /// Pixels of a window; working memory of one thread.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Window {
-    y: Vec<f64>,
-    x: Vec<f64>,
-    value: Vec<f64>,
-    weight: Vec<f64>,
+    pixels: Vec<Pixel>,
+    rim: Rim,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Pixel {
+    y: f64,
+    x: f64,
+    value: f64,
+    weight: f64,
+}
+
+/// The pixels that an edge near some place and radius may cross come first; of the others sums are kept, as all that
+/// matters of them is whether they are inside.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rim {
+    n: usize,
+    q: [f64; 2],
+    radius: f64,
+    softness: f64,
+    /// Σw, Σwv, Σwv² of the others, and Σw, Σwv of those inside.
+    others: [f64; 3],
+    inside: [f64; 2],
 }
 
 /// Sums over a window for one place and radius.
@@ -135,7 +161,7 @@ struct Sums {
 }
 
 impl Window {
-    /// Takes the live pixels up to `reach` from `center`, nearer to it than to any of `others` by a disk's radius.
+    /// Takes the live pixels up to `reach` from `center` that are `keep_off` or more from all `others`.
     fn gather<F: Real>(
         &mut self,
         frame: &[F],
@@ -146,44 +172,68 @@ impl Window {
         others: &[[f64; 2]],
         keep_off: f64,
     ) {
-        self.y.clear();
-        self.x.clear();
-        self.value.clear();
+        self.pixels.clear();
         let range = |c: f64, n: usize| {
             let low = (c - reach).ceil().clamp(0.0, n as f64) as usize;
             low..((c + reach).floor() + 1.0).clamp(low as f64, n as f64) as usize
         };
-        for y in range(center[0], h) {
-            for x in range(center[1], w) {
-                let (dy, dx) = (y as f64 - center[0], x as f64 - center[1]);
-                let value = frame[y * w + x].f64();
-                let of_another = |o: &[f64; 2]| {
-                    (y as f64 - o[0]).powi(2) + (x as f64 - o[1]).powi(2) < keep_off * keep_off
-                };
-                if dy * dy + dx * dx <= reach * reach
+        let distance_squared = |y: f64, x: f64, o: [f64; 2]| (y - o[0]).powi(2) + (x - o[1]).powi(2);
+        for row in range(center[0], h) {
+            for column in range(center[1], w) {
+                let (y, x, i) = (row as f64, column as f64, row * w + column);
+                let value = frame[i].f64();
+                if distance_squared(y, x, center) <= reach * reach
                     && value.is_finite()
-                    && live.is_none_or(|live| live[y * w + x])
-                    && !others.iter().any(of_another)
+                    && live.is_none_or(|live| live[i])
+                    && others.iter().all(|&o| distance_squared(y, x, o) >= keep_off * keep_off)
                 {
-                    self.y.push(y as f64);
-                    self.x.push(x as f64);
-                    self.value.push(value);
+                    self.pixels.push(Pixel { y, x, value, weight: 1.0 });
                 }
             }
         }
-        self.weight.clear();
-        self.weight.resize(self.value.len(), 1.0);
+    }
+
+    /// Brings the pixels of the rim to the front: those that an edge of width `softness` crosses if centre and radius
+    /// change by no more than [`SLACK`] together.
+    fn find_rim(&mut self, disk: &DiskShape, q: [f64; 2], radius: f64, softness: f64) {
+        let reach = 0.5 * softness + SLACK;
+        let low = (radius - reach).max(0.0).powi(2);
+        let high = (radius + reach).powi(2);
+        let mut rim = Rim { n: 0, q, radius, softness, others: [0.0; 3], inside: [0.0; 2] };
+        for i in 0..self.pixels.len() {
+            let Pixel { y, x, value, weight } = self.pixels[i];
+            let rho2 = disk.radius_squared(y - q[0], x - q[1]).0;
+            if (low..=high).contains(&rho2) {
+                self.pixels.swap(rim.n, i);
+                rim.n += 1;
+                continue;
+            }
+            for (sum, term) in rim.others.iter_mut().zip([1.0, value, value * value]) {
+                *sum += weight * term;
+            }
+            if rho2 < low {
+                rim.inside[0] += weight;
+                rim.inside[1] += weight * value;
+            }
+        }
+        self.rim = rim;
     }
 
     /// One pass: what χ² and its step need.
-    fn sums(&self, disk: &DiskShape, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
+    fn sums(&mut self, disk: &DiskShape, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
+        let moved = disk.greatest_slope() * (q[0] - self.rim.q[0]).hypot(q[1] - self.rim.q[1]);
+        if moved + (radius - self.rim.radius).abs() > SLACK || softness != self.rim.softness {
+            self.find_rim(disk, q, radius, softness);
+        }
+        let [mut ww, mut wv, mut wvv] = self.rim.others;
+        let [mut wd, mut wdv] = self.rim.inside;
+        let mut wdd = wd;
         let inside = (radius - 0.5 * softness).max(0.0).powi(2);
         let outside = (radius + 0.5 * softness).powi(2);
-        let (mut ww, mut wd, mut wdd, mut wv, mut wdv, mut wvv) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
-        // Rows φ = (d, 1, ∂_y, ∂_x, ∂_R): the derivatives' products, of edge pixels alone.
+        // Rows ∂d/∂q_y, ∂d/∂q_x, ∂d/∂R of the products with φ: only pixels on the edge have them.
         let mut edge = [[0.0; N]; 3];
         let mut edge_v = [0.0; 3];
-        for (((&y, &x), &v), &w) in self.y.iter().zip(&self.x).zip(&self.value).zip(&self.weight) {
+        for &Pixel { y, x, value: v, weight: w } in &self.pixels[..self.rim.n] {
             let (rho2, slope) = disk.radius_squared(y - q[0], x - q[1]);
             ww += w;
             wv += w * v;
@@ -198,11 +248,11 @@ impl Window {
                 continue;
             }
             let rho = rho2.sqrt();
-            let d = ((radius - rho) / softness + 0.5).clamp(0.0, 1.0);
+            let d = (radius - rho) / softness + 0.5;
             wd += w * d;
             wdd += w * d * d;
             wdv += w * d * v;
-            // ∂d/∂q = (∂ρ²/∂r)/(2ρ·softness)
+            // ∂d/∂q = (∂ρ²/∂r) / (2ρ · softness)
             let by = 0.5 / (rho.max(1e-9) * softness);
             let g = [slope[0] * by, slope[1] * by, 1.0 / softness];
             let phi = [d, 1.0, g[0], g[1], g[2]];
@@ -214,7 +264,7 @@ impl Window {
             }
         }
         let determinant = wdd * ww - wd * wd;
-        if !(determinant > 1e-12 * wdd * ww) {
+        if determinant.is_nan() || determinant <= 1e-12 * wdd * ww {
             return None;
         }
         let linear = [(wdv * ww - wd * wv) / determinant, (wdd * wv - wd * wdv) / determinant];
@@ -237,10 +287,10 @@ impl Window {
         if floor <= 0.0 {
             return;
         }
-        for i in 0..self.value.len() {
-            let rho = disk.radius_squared(self.y[i] - q[0], self.x[i] - q[1]).0.sqrt();
+        for pixel in &mut self.pixels {
+            let rho = disk.radius_squared(pixel.y - q[0], pixel.x - q[1]).0.sqrt();
             let d = ((radius - rho) / softness + 0.5).clamp(0.0, 1.0);
-            self.weight[i] = 1.0 / (b + a * d).max(floor);
+            pixel.weight = 1.0 / (b + a * d).max(floor);
         }
     }
 }
@@ -257,7 +307,7 @@ impl Sums {
 
 /// Levenberg's and Marquardt's descent from `q`, `radius`; the sums at the end.
 fn descend(
-    window: &Window,
+    window: &mut Window,
     disk: &DiskShape,
     q: &mut [f64; 2],
     radius: &mut f64,
@@ -265,6 +315,7 @@ fn descend(
     radii: Option<[f64; 2]>,
 ) -> Option<Sums> {
     const STEPS: usize = 15;
+    window.find_rim(disk, *q, *radius, softness);
     let mut here = window.sums(disk, *q, *radius, softness)?;
     let mut damping = 1e-3;
     for _ in 0..STEPS {
@@ -352,7 +403,7 @@ pub(crate) fn fit_disk<F: Real>(
 /// Mean and covariance of the likelihood `exp(−χ²/2s²)`, s² = χ² per degree of freedom, over a grid of ±2.5 standard
 /// deviations, A and B at their best at each place.
 fn average(
-    window: &Window,
+    window: &mut Window,
     disk: &DiskShape,
     q: [f64; 2],
     radius: f64,
@@ -361,7 +412,7 @@ fn average(
 ) -> Option<Fitted> {
     const SIDE: i32 = 2;
     const SPACING: f64 = 1.25;
-    let freedom = window.value.len().checked_sub(N).filter(|n| *n > 0)? as f64;
+    let freedom = window.pixels.len().checked_sub(N).filter(|n| *n > 0)? as f64;
     let s2 = least.chi2 / freedom;
     let inverse = covariance(least.normal().0, radius_is_free)?;
     let covariance = inverse.map(|row| row.map(|c| s2 * c));
