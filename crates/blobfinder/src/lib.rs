@@ -11,5 +11,11 @@ mod template;
 
 pub use correlation::{Peak, PeakStatus};
 pub use intensity::Intensity;
-pub use lattice::{Lattice, LatticePoint};
+pub use lattice::compatible;
+pub use lattice::{
+    AffineTransformation, CovarianceSource, DistanceRule, FoundLattice, FramePeaks, Lattice, LatticeFit,
+    LatticeMatch, LatticePoint, LatticeSearch, LatticeSearchParams, Loss, MatchParams, MatchStatus,
+    UnimodularBasis, ZeroRule, affine_match, assign_indices, cartesian, cartesian_array, fast_match,
+    fit_lattice, index_grid, polar, polar_array, search_lattices,
+};
 pub use template::{Template, TemplateKind, TemplateParams};

@@ -1,1 +1,3 @@
 //! Integration tests of nonius-blobfinder, one module per part.
+
+mod lattice;

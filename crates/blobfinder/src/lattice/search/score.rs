@@ -1,0 +1,191 @@
+//! How unlikely a lattice is among points strewn at random.
+
+use std::f64::consts::PI;
+
+use super::LatticeSearchParams;
+use crate::lattice::fit::{Row, solve};
+use crate::lattice::{Lattice, length};
+
+/// Distances below this count as this, px: positions are hardly ever better, and 0 would make anything certain.
+const LEAST_RADIUS: f64 = 0.1;
+
+/// Places farther from their lattice point than this part of the shorter vector are not told from their neighbours'.
+const REACH: f64 = 0.35;
+
+/// A lattice with what it is worth.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scored {
+    pub(super) lattice: Lattice,
+    /// Distance of the farthest point that counts, px.
+    pub(super) radius: f64,
+    pub(super) log10_accidental: f64,
+}
+
+/// Fits lattices to one set of points and judges them.
+pub(super) struct Scorer<'a> {
+    positions: &'a [[f64; 2]],
+    params: &'a LatticeSearchParams,
+    /// ln k!
+    ln_factorial: Vec<f64>,
+    rows: Vec<Row>,
+    nearest: Vec<(f64, [f64; 2], usize)>,
+}
+
+impl<'a> Scorer<'a> {
+    pub(super) fn new(positions: &'a [[f64; 2]], params: &'a LatticeSearchParams) -> Self {
+        let n = positions.len();
+        let mut ln_factorial = vec![0.0; n + 1];
+        for k in 1..=n {
+            ln_factorial[k] = ln_factorial[k - 1] + (k as f64).ln();
+        }
+        Scorer {
+            positions,
+            params,
+            ln_factorial,
+            rows: Vec::with_capacity(n),
+            nearest: Vec::with_capacity(n),
+        }
+    }
+
+    /// How far from its place a point of the lattice may lie, px.
+    fn reach(&self, reduced: &Lattice) -> f64 {
+        self.params.tolerance.min(REACH * length(reduced.a))
+    }
+
+    /// `cell` with that of the points `zeros` as its zero near whose lattice most points lie.
+    pub(super) fn best_zero(&self, cell: &Lattice, zeros: &[usize]) -> Lattice {
+        let reach = self.reach(cell);
+        let mut best = (*cell, -1.0);
+        for &zero in zeros {
+            let lattice = Lattice { zero: self.positions[zero], ..*cell };
+            let Some(inverse) = lattice.try_inverse() else { continue };
+            let mut near = 0.0;
+            for &p in self.positions {
+                let (_, squared) = nearest(&lattice, inverse.indices(p));
+                near += (1.0 - squared / (reach * reach)).max(0.0);
+            }
+            if near > best.1 {
+                best = (lattice, near);
+            }
+        }
+        best.0
+    }
+
+    /// The lattice that grows from `start`, if it is one.
+    pub(super) fn score(&mut self, start: &Lattice) -> Option<Scored> {
+        let start = start.reduced().ok().filter(|l| self.params.allows(l))?;
+        let mut best = self.least_accidental(&self.grown(&start)?)?;
+        for _ in 0..4 {
+            let kept = &self.nearest[..self.nearest.partition_point(|d| d.0 <= best.radius)];
+            self.rows.clear();
+            let positions = self.positions;
+            self.rows.extend(kept.iter().map(|&(_, index, k)| Row {
+                weight: 1.0,
+                index,
+                position: positions[k],
+            }));
+            let fitted = solve(&self.rows);
+            if fitted.rank < 3 {
+                break;
+            }
+            match self.least_accidental(&fitted.lattice) {
+                Some(next) if next.log10_accidental < best.log10_accidental - 1e-6 => best = next,
+                _ => break,
+            }
+        }
+        Some(best)
+    }
+
+    /// Fitted to the points around zero, then farther and farther out, so that small errors of the vectors do no harm.
+    fn grown(&self, start: &Lattice) -> Option<Lattice> {
+        let mut lattice = *start;
+        let mut rows = Vec::with_capacity(self.positions.len());
+        let mut limit = 1.5;
+        loop {
+            let inverse = lattice.try_inverse()?;
+            let reach = self.reach(&lattice);
+            let mut farthest: f64 = 0.0;
+            rows.clear();
+            for &position in self.positions {
+                let fractional = inverse.indices(position);
+                let radius = fractional[0].abs().max(fractional[1].abs());
+                farthest = farthest.max(radius);
+                if radius > limit {
+                    continue;
+                }
+                let (index, squared) = nearest(&lattice, fractional);
+                if squared < reach * reach {
+                    rows.push(Row { weight: 1.0, index, position });
+                }
+            }
+            // Too few to fix the vectors near zero: take more before the fit.
+            if rows.len() > 3 {
+                let fitted = solve(&rows);
+                if fitted.rank == 3 {
+                    lattice = fitted.lattice;
+                }
+            }
+            if limit > farthest {
+                return Some(lattice);
+            }
+            limit *= 2.0;
+        }
+    }
+
+    /// The radius at which the lattice is least accidental; leaves the nearest places in `self.nearest`, by distance, one
+    /// point per place.
+    fn least_accidental(&mut self, lattice: &Lattice) -> Option<Scored> {
+        let lattice = lattice.reduced().ok().filter(|l| self.params.allows(l))?;
+        let inverse = lattice.try_inverse()?;
+        let reach = self.reach(&lattice);
+        let mut n = self.positions.len();
+        self.nearest.clear();
+        for (k, &p) in self.positions.iter().enumerate() {
+            let (index, squared) = nearest(&lattice, inverse.indices(p));
+            if squared <= reach * reach {
+                self.nearest.push((squared.sqrt(), index, k));
+            }
+        }
+        let found = self.nearest.len();
+        self.nearest.sort_unstable_by(|(d, i, k), (e, j, l)| {
+            i[0].total_cmp(&j[0]).then(i[1].total_cmp(&j[1])).then(d.total_cmp(e)).then(k.cmp(l))
+        });
+        self.nearest.dedup_by_key(|(_, index, _)| *index);
+        n -= found - self.nearest.len();
+        self.nearest.sort_unstable_by(|(d, _, k), (e, _, l)| d.total_cmp(e).then(k.cmp(l)));
+
+        let area = lattice.signed_area().abs();
+        let mut best: Option<(f64, f64)> = None;
+        for k in self.params.min_match..=self.nearest.len() {
+            let radius = self.nearest[k - 1].0;
+            // All of one distance count together.
+            if self.nearest.get(k).is_some_and(|next| next.0 == radius) {
+                continue;
+            }
+            let effective = radius.max(LEAST_RADIUS);
+            let chance = (PI * effective * effective / area).min(1.0);
+            let accidental = ((n.max(4) - 3) as f64).ln()
+                + self.ln_binomial(n, k)
+                + self.ln_binomial(k, 3)
+                + (k - 3) as f64 * chance.ln();
+            if best.is_none_or(|(least, _)| accidental < least) {
+                best = Some((accidental, radius));
+            }
+        }
+        let (accidental, radius) = best?;
+        Some(Scored { lattice, radius, log10_accidental: accidental / std::f64::consts::LN_10 })
+    }
+
+    fn ln_binomial(&self, n: usize, k: usize) -> f64 {
+        self.ln_factorial[n] - self.ln_factorial[k] - self.ln_factorial[n - k]
+    }
+}
+
+/// The nearest whole index and the squared distance from it, px².
+#[inline]
+fn nearest(lattice: &Lattice, fractional: [f64; 2]) -> ([f64; 2], f64) {
+    let index = fractional.map(f64::round_ties_even);
+    let rest = [fractional[0] - index[0], fractional[1] - index[1]];
+    let d: [f64; 2] = std::array::from_fn(|x| rest[0] * lattice.a[x] + rest[1] * lattice.b[x]);
+    (index, d[0] * d[0] + d[1] * d[1])
+}

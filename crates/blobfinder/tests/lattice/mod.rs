@@ -1,0 +1,3 @@
+//! Lattices: fits, matches, search, strain.
+
+mod golden;
