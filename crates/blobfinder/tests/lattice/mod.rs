@@ -1,3 +1,4 @@
 //! Lattices: fits, matches, search, strain.
 
 mod golden;
+mod random;

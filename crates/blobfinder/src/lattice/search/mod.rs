@@ -231,7 +231,7 @@ fn best_lattice(positions: &[[f64; 2]], params: &LatticeSearchParams) -> Option<
             improved = better(improved, scorer.score(&start));
         }
         match improved {
-            Some(next) if next.log10_accidental < current.log10_accidental - 1e-6 => best = Some(next),
+            Some(next) if next.merit < current.merit - 1e-6 => best = Some(next),
             _ => return Some(current),
         }
     }
@@ -239,7 +239,7 @@ fn best_lattice(positions: &[[f64; 2]], params: &LatticeSearchParams) -> Option<
 
 fn better(best: Option<Scored>, next: Option<Scored>) -> Option<Scored> {
     match (best, next) {
-        (Some(best), Some(next)) if next.log10_accidental < best.log10_accidental => Some(next),
+        (Some(best), Some(next)) if next.merit < best.merit => Some(next),
         (None, next) => next,
         (best, _) => best,
     }

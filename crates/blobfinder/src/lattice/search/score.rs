@@ -1,16 +1,22 @@
 //! How unlikely a lattice is among points strewn at random.
 
-use std::f64::consts::PI;
+use std::f64::consts::{LN_10, PI};
 
 use super::LatticeSearchParams;
 use crate::lattice::fit::{Row, solve};
 use crate::lattice::{Lattice, length};
 
-/// Distances below this count as this, px: positions are hardly ever better, and 0 would make anything certain.
-const LEAST_RADIUS: f64 = 0.1;
+/// Standard deviations below this count as this, px: positions are hardly ever better, and 0 would make anything certain.
+const LEAST_SIGMA: f64 = 0.05;
+
+/// That of whole numbers, √(1/12): finer lattices that run through them prove nothing.
+const SIGMA_OF_WHOLE_NUMBERS: f64 = 0.288_675;
 
 /// Places farther from their lattice point than this part of the shorter vector are not told from their neighbours'.
 const REACH: f64 = 0.35;
+
+/// `∫ da db` over all reduced cells of an area between A and e·A, in units of A²: `π²/6 · (e² − 1)/2`.
+const CELLS: f64 = 5.25;
 
 /// A lattice with what it is worth.
 #[derive(Debug, Clone, Copy)]
@@ -19,12 +25,16 @@ pub(super) struct Scored {
     /// Distance of the farthest point that counts, px.
     pub(super) radius: f64,
     pub(super) log10_accidental: f64,
+    /// By which lattices compare: ln of the same, less what their being well occupied counts. The less, the better.
+    pub(super) merit: f64,
 }
 
 /// Fits lattices to one set of points and judges them.
 pub(super) struct Scorer<'a> {
     positions: &'a [[f64; 2]],
     params: &'a LatticeSearchParams,
+    /// σ² below which points count as being as far off as this.
+    least_variance: f64,
     /// ln k!
     ln_factorial: Vec<f64>,
     rows: Vec<Row>,
@@ -38,9 +48,12 @@ impl<'a> Scorer<'a> {
         for k in 1..=n {
             ln_factorial[k] = ln_factorial[k - 1] + (k as f64).ln();
         }
+        let whole = positions.iter().flatten().all(|v| v.fract() == 0.0);
+        let sigma = if whole { SIGMA_OF_WHOLE_NUMBERS } else { LEAST_SIGMA };
         Scorer {
             positions,
             params,
+            least_variance: sigma * sigma,
             ln_factorial,
             rows: Vec::with_capacity(n),
             nearest: Vec::with_capacity(n),
@@ -89,7 +102,7 @@ impl<'a> Scorer<'a> {
                 break;
             }
             match self.least_accidental(&fitted.lattice) {
-                Some(next) if next.log10_accidental < best.log10_accidental - 1e-6 => best = next,
+                Some(next) if next.merit < best.merit - 1e-6 => best = next,
                 _ => break,
             }
         }
@@ -155,29 +168,74 @@ impl<'a> Scorer<'a> {
         self.nearest.sort_unstable_by(|(d, _, k), (e, _, l)| d.total_cmp(e).then(k.cmp(l)));
 
         let area = lattice.signed_area().abs();
-        let mut best: Option<(f64, f64)> = None;
-        for k in self.params.min_match..=self.nearest.len() {
-            let radius = self.nearest[k - 1].0;
-            // All of one distance count together.
-            if self.nearest.get(k).is_some_and(|next| next.0 == radius) {
+        let mut best: Option<(f64, Scored)> = None;
+        let mut moments = Moments::default();
+        let mut squares = 0.0;
+        for k in 1..=self.nearest.len() {
+            let (radius, index, _) = self.nearest[k - 1];
+            let determinant = moments.add(index);
+            squares += radius * radius;
+            // All of one distance count together; points on one line fix nothing.
+            let same = self.nearest.get(k).is_some_and(|next| next.0 == radius);
+            if k < self.params.min_match || same || determinant < 0.5 {
                 continue;
             }
-            let effective = radius.max(LEAST_RADIUS);
-            let chance = (PI * effective * effective / area).min(1.0);
-            let accidental = ((n.max(4) - 3) as f64).ln()
-                + self.ln_binomial(n, k)
-                + self.ln_binomial(k, 3)
-                + (k - 3) as f64 * chance.ln();
-            if best.is_none_or(|(least, _)| accidental < least) {
-                best = Some((accidental, radius));
+            let confirming = k - 3;
+            let squares = squares.max(2.0 * confirming as f64 * self.least_variance);
+            // ln of the volume of the ball over that of the cells.
+            let chance = if confirming == 0 {
+                0.0
+            } else {
+                confirming as f64 * (PI * squares / area).ln() - self.ln_factorial[confirming]
+            };
+            let accidental =
+                ((n.max(4) - 3) as f64).ln() + self.ln_binomial(n, k) + chance + (CELLS * determinant).ln();
+            let merit = accidental - occupation(determinant, k as f64);
+            if best.is_none_or(|(least, _)| merit < least) {
+                let log10_accidental = accidental / LN_10;
+                best = Some((merit, Scored { lattice, radius, log10_accidental, merit }));
             }
         }
-        let (accidental, radius) = best?;
-        Some(Scored { lattice, radius, log10_accidental: accidental / std::f64::consts::LN_10 })
+        best.map(|(_, scored)| scored)
     }
 
     fn ln_binomial(&self, n: usize, k: usize) -> f64 {
         self.ln_factorial[n] - self.ln_factorial[k] - self.ln_factorial[n - k]
+    }
+}
+
+/// `ln(M^k (M − k)!/M!)`: what k points on M places, each on its own, are more likely than k points at random on any of them.
+/// M is the number of places in a region of the extent of the points: `12 √(det cov)` in units of index, +1 for its edge.
+fn occupation(determinant: f64, k: f64) -> f64 {
+    let places = (12.0 * (determinant / (k * k * k)).sqrt() + 1.0).max(k);
+    k * places.ln() + stirling(places - k) - stirling(places)
+}
+
+/// ln x!, to 1e-3 for x ≥ 0.
+fn stirling(x: f64) -> f64 {
+    let x = x + 1.0;
+    (x - 0.5) * x.ln() - x + 0.5 * (2.0 * PI).ln() + 1.0 / (12.0 * x)
+}
+
+/// `det XᵀX` of rows `(1, i, j)`, as they come.
+#[derive(Default)]
+struct Moments {
+    n: f64,
+    mean: [f64; 2],
+    /// ii, ij, jj about the mean.
+    second: [f64; 3],
+}
+
+impl Moments {
+    fn add(&mut self, [i, j]: [f64; 2]) -> f64 {
+        self.n += 1.0;
+        let before = [i - self.mean[0], j - self.mean[1]];
+        self.mean = [0, 1].map(|x| self.mean[x] + before[x] / self.n);
+        let weight = (self.n - 1.0) / self.n;
+        self.second[0] += weight * before[0] * before[0];
+        self.second[1] += weight * before[0] * before[1];
+        self.second[2] += weight * before[1] * before[1];
+        self.n * (self.second[0] * self.second[2] - self.second[1] * self.second[1])
     }
 }
 
