@@ -124,7 +124,8 @@ impl Lattice {
 
     pub(crate) fn try_inverse(&self) -> Option<Inverse> {
         let area = cross(self.a, self.b);
-        let regular = self.is_finite() && area.abs() > PARALLEL * length(self.a) * length(self.b);
+        let regular =
+            self.is_finite() && area * area > PARALLEL * PARALLEL * squared(self.a) * squared(self.b);
         // (i, j) · [a; b] = p with rows (y, x), so that det [a; b] = −area.
         let ([ay, ax], [by, bx]) = (self.a, self.b);
         regular.then(|| Inverse { zero: self.zero, rows: [[-bx / area, ax / area], [by / area, -ay / area]] })
@@ -177,6 +178,10 @@ impl Inverse {
 pub(crate) fn is_within([y, x]: [f64; 2], (height, width): (usize, usize), margin: f64) -> bool {
     let inside = |v: f64, size: usize| v >= margin && v < size as f64 - margin;
     inside(y, height) && inside(x, width)
+}
+
+pub(crate) fn squared([y, x]: [f64; 2]) -> f64 {
+    y * y + x * x
 }
 
 pub(crate) fn length([y, x]: [f64; 2]) -> f64 {

@@ -129,6 +129,25 @@ impl Lattice {
             && zero.is_some_and(|index| near(own.position(index), other.zero))
     }
 
+    /// The two shortest vectors, |a| ≤ |b|, b following a; of either sign and any of several equal ones. For loops that only
+    /// want the size and shape of the cell. None as [`reduced_basis`](Self::reduced_basis).
+    pub(crate) fn shortened(&self) -> Option<Lattice> {
+        self.try_inverse()?;
+        let (mut u, mut v) = (self.a, self.b);
+        for _ in 0..200 {
+            if dot(v, v) < dot(u, u) {
+                (u, v) = (v, u);
+            }
+            let steps = (dot(u, v) / dot(u, u)).round();
+            if steps == 0.0 {
+                let sign = cross(u, v).signum();
+                return Some(Lattice { a: u, b: v.map(|c| sign * c), ..*self });
+            }
+            v = [v[0] - steps * u[0], v[1] - steps * u[1]];
+        }
+        None
+    }
+
     /// Lagrange's and Gauss's reduction: the two shortest vectors as sums of a and b, at an angle of at most 90°.
     fn shortest(&self) -> Option<[[i32; 2]; 2]> {
         let (mut u, mut v) = ([1_i32, 0], [0_i32, 1]);
@@ -206,6 +225,9 @@ mod tests {
                 prop_assert!((again.b[axis] - reduced.b[axis]).abs() < 1e-6);
             }
             prop_assert!(other.is_equivalent(&lattice, 1e-6));
+            let short = other.shortened().unwrap();
+            prop_assert!((length(short.a) - length(reduced.a)).abs() < 1e-6);
+            prop_assert!((length(short.b) - length(reduced.b)).abs() < 1e-6 && short.signed_area() > 0.0);
         }
 
         #[test]

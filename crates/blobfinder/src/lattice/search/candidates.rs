@@ -1,7 +1,7 @@
 //! Vectors that recur between points.
 
 use super::LatticeSearchParams;
-use crate::lattice::{Lattice, cross, difference, length};
+use crate::lattice::{Lattice, cross, difference, length, squared};
 
 /// With more points than this, only vectors to the nearest so many others are looked at.
 const NEIGHBORS: usize = 48;
@@ -49,23 +49,23 @@ impl Candidates {
         Candidates { vectors }
     }
 
-    /// Different cells that two candidates make, reduced, with points that may be their zero.
+    /// Different cells that two candidates make, with points that may be their zero.
     pub(super) fn cells(
         &self,
         positions: &[[f64; 2]],
         params: &LatticeSearchParams,
     ) -> Vec<(Lattice, Vec<usize>)> {
-        let same = 0.25 * params.tolerance;
+        let tolerance = 0.25 * params.tolerance;
         let mut cells: Vec<(Lattice, Vec<usize>)> = vec![];
         for (k, first) in self.vectors.iter().enumerate() {
             for second in &self.vectors[..k] {
                 let (a, b) = (first.vector, second.vector);
-                if cross(a, b).abs() < 0.05 * length(a) * length(b) {
+                let area = cross(a, b);
+                if area * area < 0.05 * 0.05 * squared(a) * squared(b) {
                     continue;
                 }
-                let Ok(cell) = (Lattice { zero: [0.0; 2], a, b }).reduced() else { continue };
-                let far = |u: [f64; 2], v: [f64; 2]| length(difference(u, v)) > same;
-                let known = cells.iter().any(|(other, _)| !(far(cell.a, other.a) || far(cell.b, other.b)));
+                let Some(cell) = (Lattice { zero: [0.0; 2], a, b }).shortened() else { continue };
+                let known = cells.iter().any(|(other, _)| is_same_cell(&cell, other, tolerance));
                 if !known && params.allows(&cell) {
                     cells.push((cell, most_shared(first, second, positions.len())));
                 }
@@ -75,14 +75,30 @@ impl Candidates {
     }
 }
 
+/// Whether the vectors of one cell are whole-numbered sums of the other's, and the areas agree.
+fn is_same_cell(one: &Lattice, other: &Lattice, tolerance: f64) -> bool {
+    let ratio = one.signed_area() / other.signed_area();
+    if !(0.67..1.5).contains(&ratio) {
+        return false;
+    }
+    let Some(inverse) = one.try_inverse() else { return false };
+    let is_whole = |v: [f64; 2]| {
+        let index = inverse.indices(v).map(f64::round);
+        squared(difference(one.position(index), v)) <= tolerance * tolerance
+    };
+    is_whole(other.a) && is_whole(other.b)
+}
+
 /// Vectors between all pairs of points, or to near ones if there are many; forward, by x.
 fn pairs(positions: &[[f64; 2]], radius: f64, params: &LatticeSearchParams) -> Vec<Pair> {
     let n = positions.len();
     let mut pairs = vec![];
+    let shortest = (params.min_length - radius).max(0.0).powi(2);
+    let longest = params.max_length.map_or(f64::INFINITY, |m| (m + radius).powi(2));
     let mut add = |k: usize, l: usize| {
         let vector = difference(positions[l], positions[k]);
-        let long = params.max_length.is_some_and(|m| length(vector) > m + radius);
-        if length(vector) < params.min_length.max(f64::MIN_POSITIVE) - radius || vector == [0.0; 2] || long {
+        let size = squared(vector);
+        if size < shortest || size > longest || vector == [0.0; 2] {
             return;
         }
         let forward = vector[1] > 0.0 || (vector[1] == 0.0 && vector[0] > 0.0);
@@ -101,7 +117,7 @@ fn pairs(positions: &[[f64; 2]], radius: f64, params: &LatticeSearchParams) -> V
         for k in 0..n {
             others.clear();
             others.extend(
-                (0..n).filter(|&l| l != k).map(|l| (length(difference(positions[l], positions[k])), l)),
+                (0..n).filter(|&l| l != k).map(|l| (squared(difference(positions[l], positions[k])), l)),
             );
             let (near, middle, _) =
                 others.select_nth_unstable_by(NEIGHBORS - 1, |p, q| p.0.total_cmp(&q.0).then(p.1.cmp(&q.1)));
@@ -156,7 +172,7 @@ fn crowds(pairs: &[Pair], radius: f64, max: usize) -> Vec<[f64; 2]> {
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     // Of equal crowds the shorter vector first.
     order.sort_unstable_by(|&k, &l| {
-        let size = |k: usize| length(pairs[k].vector);
+        let size = |k: usize| squared(pairs[k].vector);
         density[l].total_cmp(&density[k]).then(size(k).total_cmp(&size(l))).then(k.cmp(&l))
     });
     let mut found: Vec<[f64; 2]> = vec![];
@@ -173,7 +189,7 @@ fn crowds(pairs: &[Pair], radius: f64, max: usize) -> Vec<[f64; 2]> {
 }
 
 fn near_either_way(u: [f64; 2], v: [f64; 2], radius: f64) -> bool {
-    length(difference(u, v)) < radius || length([u[0] + v[0], u[1] + v[1]]) < radius
+    squared(difference(u, v)).min(squared([u[0] + v[0], u[1] + v[1]])) < radius * radius
 }
 
 /// In how many vectors near `vector` each point takes part.

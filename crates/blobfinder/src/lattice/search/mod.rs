@@ -213,25 +213,29 @@ enum Place {
     Elsewhere,
 }
 
+/// So many of the cells that two candidates make, the most promising ones, are fitted.
+const FITTED: usize = 8;
+
 /// The least accidental lattice of the points `(y, x)`, whether significant or not.
 fn best_lattice(positions: &[[f64; 2]], params: &LatticeSearchParams) -> Option<Scored> {
     let mut scorer = Scorer::new(positions, params);
-    let candidates = Candidates::new(positions, params);
+    let cells = Candidates::new(positions, params).cells(positions, params);
+    let mut starts: Vec<(Lattice, f64)> =
+        cells.iter().map(|(cell, zeros)| scorer.best_zero(cell, zeros)).collect();
+    starts.sort_by(|(_, p), (_, q)| q.total_cmp(p));
     let mut best: Option<Scored> = None;
-    for (cell, zeros) in candidates.cells(positions, params) {
-        let start = scorer.best_zero(&cell, &zeros);
-        best = better(best, scorer.score(&start));
+    for (start, _) in starts.iter().take(FITTED) {
+        best = better(best, scorer.score(start));
     }
     // The cell may be a multiple or a fraction of one that explains more.
     loop {
         let current = best?;
-        let reduced = current.lattice.reduced().ok()?;
         let mut improved = None;
-        for start in neighboring_cells(&reduced) {
-            improved = better(improved, scorer.score(&start));
+        for start in neighboring_cells(&current.lattice) {
+            improved = better(improved, scorer.score_of(&start));
         }
         match improved {
-            Some(next) if next.merit < current.merit - 1e-6 => best = Some(next),
+            Some(next) if next.merit < current.merit - 1e-6 => best = Some(scorer.refined(next)),
             _ => return Some(current),
         }
     }

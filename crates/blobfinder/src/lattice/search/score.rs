@@ -65,8 +65,9 @@ impl<'a> Scorer<'a> {
         self.params.tolerance.min(REACH * length(reduced.a))
     }
 
-    /// `cell` with that of the points `zeros` as its zero near whose lattice most points lie.
-    pub(super) fn best_zero(&self, cell: &Lattice, zeros: &[usize]) -> Lattice {
+    /// `cell` with that of the points `zeros` as its zero near whose lattice most points lie, and how much that says: the
+    /// information of so many points in the disks of this size, in nats.
+    pub(super) fn best_zero(&self, cell: &Lattice, zeros: &[usize]) -> (Lattice, f64) {
         let reach = self.reach(cell);
         let mut best = (*cell, -1.0);
         for &zero in zeros {
@@ -81,14 +82,36 @@ impl<'a> Scorer<'a> {
                 best = (lattice, near);
             }
         }
-        best.0
+        // Of points at random, each counts half the disk's share.
+        let expected = 0.5 * PI * reach * reach / cell.signed_area().abs();
+        let (n, part) = (self.positions.len() as f64, best.1 / self.positions.len() as f64);
+        let information = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
+        let surprise = information(part, expected) + information(1.0 - part, 1.0 - expected);
+        (best.0, if part > expected { n * surprise } else { 0.0 })
     }
 
     /// The lattice that grows from `start`, if it is one.
     pub(super) fn score(&mut self, start: &Lattice) -> Option<Scored> {
-        let start = start.reduced().ok().filter(|l| self.params.allows(l))?;
-        let mut best = self.least_accidental(&self.grown(&start)?)?;
-        for _ in 0..4 {
+        let start = start.shortened().filter(|l| self.params.allows(l))?;
+        let grown = self.grown(&start)?;
+        let scored = self.least_accidental(&grown)?;
+        Some(self.refined(scored))
+    }
+
+    /// What `lattice` is worth as it is.
+    pub(super) fn score_of(&mut self, lattice: &Lattice) -> Option<Scored> {
+        self.least_accidental(lattice)
+    }
+
+    /// Fitted to the points that count, as long as that makes it better.
+    pub(super) fn refined(&mut self, mut best: Scored) -> Scored {
+        for round in 0..4 {
+            if round == 0 {
+                // `nearest` may hold another lattice's.
+                if self.least_accidental(&best.lattice).is_none() {
+                    break;
+                }
+            }
             let kept = &self.nearest[..self.nearest.partition_point(|d| d.0 <= best.radius)];
             self.rows.clear();
             let positions = self.positions;
@@ -106,7 +129,7 @@ impl<'a> Scorer<'a> {
                 _ => break,
             }
         }
-        Some(best)
+        best
     }
 
     /// Fitted to the points around zero, then farther and farther out, so that small errors of the vectors do no harm.
@@ -148,7 +171,7 @@ impl<'a> Scorer<'a> {
     /// The radius at which the lattice is least accidental; leaves the nearest places in `self.nearest`, by distance, one
     /// point per place.
     fn least_accidental(&mut self, lattice: &Lattice) -> Option<Scored> {
-        let lattice = lattice.reduced().ok().filter(|l| self.params.allows(l))?;
+        let lattice = lattice.shortened().filter(|l| self.params.allows(l))?;
         let inverse = lattice.try_inverse()?;
         let reach = self.reach(&lattice);
         let mut n = self.positions.len();
@@ -239,10 +262,17 @@ impl Moments {
     }
 }
 
+/// Half to even, for numbers below 2⁵¹; without a call into a library on processors that have no instruction for it.
+#[inline]
+fn rounded(x: f64) -> f64 {
+    const SHIFT: f64 = 6_755_399_441_055_744.0; // 1.5 · 2⁵²
+    if x.abs() < 2_251_799_813_685_248.0 { (x + SHIFT) - SHIFT } else { x }
+}
+
 /// The nearest whole index and the squared distance from it, px².
 #[inline]
 fn nearest(lattice: &Lattice, fractional: [f64; 2]) -> ([f64; 2], f64) {
-    let index = fractional.map(f64::round_ties_even);
+    let index = fractional.map(rounded);
     let rest = [fractional[0] - index[0], fractional[1] - index[1]];
     let d: [f64; 2] = std::array::from_fn(|x| rest[0] * lattice.a[x] + rest[1] * lattice.b[x]);
     (index, d[0] * d[0] + d[1] * d[1])
