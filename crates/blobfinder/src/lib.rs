@@ -14,6 +14,13 @@ pub use correlation::{
     PixelNoise, Refinement,
 };
 pub use intensity::Intensity;
-pub use lattice::{Lattice, LatticePoint};
+pub use lattice::compatible;
+pub use lattice::{
+    AffineTransformation, CovarianceSource, DistanceRule, FoundLattice, FramePeaks, Lattice, LatticeFit,
+    LatticeMatch, LatticePoint, LatticeSearch, LatticeSearchParams, Loss, MatchParams, MatchStatus,
+    UnimodularBasis, ZeroRule, affine_match, assign_indices, cartesian, cartesian_array, fast_match,
+    fit_lattice, index_grid, polar, polar_array, search_lattices,
+};
 pub use masks::{Ellipse, Stamps};
+pub use strain::{Strain, StrainAxes, StrainMap, StrainParams, StrainReference, strain, strain_map};
 pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};

@@ -4,3 +4,4 @@
 mod cases;
 mod correlation;
 mod templates;
+mod lattice;

@@ -1,0 +1,4 @@
+//! Lattices: fits, matches, search, strain.
+
+mod golden;
+mod random;
