@@ -13,4 +13,5 @@ pub use correlation::{Peak, PeakStatus};
 pub use intensity::Intensity;
 pub use lattice::{Lattice, LatticePoint};
 pub use masks::{Ellipse, Stamps};
+pub use peaks::{PeakParams, Plateau, find_peaks};
 pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};

@@ -2,6 +2,7 @@
 
 mod golden;
 mod known;
+mod peaks;
 mod properties;
 
 use ndarray::{Array2, Ix2};
