@@ -14,4 +14,5 @@ pub use intensity::Intensity;
 pub use lattice::{Lattice, LatticePoint};
 pub use masks::{Ellipse, Stamps};
 pub use peaks::{PeakParams, Plateau, find_peaks};
+pub use picture::{Color, Drawing, DrawnMark, Mark, PictureParams, draw_match};
 pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};

@@ -3,6 +3,7 @@
 mod golden;
 mod known;
 mod peaks;
+mod pictures;
 mod properties;
 
 use ndarray::{Array2, Ix2};
