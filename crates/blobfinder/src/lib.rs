@@ -22,5 +22,7 @@ pub use lattice::{
     fit_lattice, index_grid, polar, polar_array, search_lattices,
 };
 pub use masks::{Ellipse, Stamps};
+pub use peaks::{PeakParams, Plateau, find_peaks};
+pub use picture::{Color, Drawing, DrawnMark, Mark, PictureParams, draw_match};
 pub use strain::{Strain, StrainAxes, StrainMap, StrainParams, StrainReference, strain, strain_map};
 pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};

@@ -3,5 +3,5 @@
 #[path = "../../../testdata/blobfinder.rs"]
 mod cases;
 mod correlation;
-mod templates;
 mod lattice;
+mod templates;

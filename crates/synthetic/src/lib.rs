@@ -6,6 +6,7 @@
 //! and leaves ([`Boundary`]), noise ([`NoiseParams`]) white, counting or blurred, and the truth beside
 //! them.
 //!
+//! * [`DiffractionParams`] makes diffraction patterns with disks on a lattice, [`DiffractionScan`] scans of them.
 //! * [`ImagePairParams`] makes two images, [`ImageSeriesPlan`] many, [`Scene`] any view you like.
 //! * One sign: **shift `(y, x)` in px is the displacement of the moving image's content**,
 //!   `moving[r] = reference[r − shift]`. Rotation and scale as in [`Motion`].
@@ -37,11 +38,16 @@
 //! # Ok::<(), nonius_core::Error>(())
 //! ```
 
+mod diffraction;
 mod images;
 mod noise;
 mod random;
 mod spectrum;
 
+pub use diffraction::{
+    CbedFrame, CbedParams, CentralBackground, DiffractionBackground, DiffractionFrame, DiffractionParams,
+    DiffractionScan, DiffractionScanParams, DiffractionTruth, DiskShape, DiskTexture,
+};
 pub use images::{
     Boundary, Content, GaussianSource, ImagePair, ImagePairParams, ImagePairTruth, ImageSeries,
     ImageSeriesParams, ImageSeriesPlan, Motion, Scene, SceneParams, near_repetitions,

@@ -13,6 +13,7 @@ pub(crate) enum Purpose {
     FrameNoise = 4,
     Path = 5,
     Noise = 6,
+    BadPixels = 7,
 }
 
 /// The generator for `purpose`, number `index`.

@@ -1,5 +1,7 @@
 //! What the generated images are held to.
 
+// Diffraction patterns and scans of them.
+mod diffraction;
 // Answers known by construction: rolls, crops, sums, statistics.
 mod known;
 // What must hold for any parameters: seeds, threads, round trips, refusals.

@@ -4,6 +4,7 @@ use ndarray::{Array2, Array3, Axis};
 use nonius_blobfinder::masks::{self, Edge, Ellipse, RadialBinParams};
 use nonius_blobfinder::{Template, TemplateKind, TemplateParams};
 use nonius_core::RealFft2;
+use nonius_synthetic::CbedParams;
 
 use super::{centered, template};
 use crate::cases::{self, Case};
@@ -134,5 +135,37 @@ fn stamped_templates() {
             let plain: f64 = mask.iter().zip(&frame).map(|(m, &f)| m * f64::from(f)).sum();
             assert!((sum - plain).abs() < 1e-10);
         }
+    });
+}
+
+/// The reference's generator of frames, on which its own tests and the notebook of upsampling stand.
+#[test]
+fn synthetic_frames() {
+    cases::each("cbed_frame", |case| {
+        let vector = |name: &str| Some([case.param(name)[0].as_f64()?, case.param(name)[1].as_f64()?]);
+        let range =
+            |of: &serde_json::Value| (of[0].as_i64().unwrap() as i32)..(of[1].as_i64().unwrap() as i32);
+        let indices = case.param("indices");
+        let indices = (!indices.is_null()).then(|| {
+            let (i, j) = (range(&indices[0]), range(&indices[1]));
+            j.flat_map(|j| i.clone().map(move |i| [i, j])).collect()
+        });
+        let params = CbedParams {
+            shape: ["fy", "fx"].map(|side| case.number(side) as usize),
+            zero: vector("zero"),
+            a: vector("a"),
+            b: vector("b"),
+            indices,
+            radius: case.param("radius").as_f64().unwrap_or(4.0),
+            all_equal: case.param("all_equal") == true,
+            margin: case.param("margin").as_f64(),
+        };
+        let made = params.generate().unwrap();
+        case.check("frame", &made.frame.mapv(f64::from).insert_axis(Axis(0)));
+        let pairs = |of: &dyn Fn(usize, usize) -> f64| {
+            Array2::from_shape_fn((made.indices.len(), 2), |(k, axis)| of(k, axis))
+        };
+        case.check("indices", &pairs(&|k, axis| f64::from(made.indices[k][axis])));
+        case.check("peaks", &pairs(&|k, axis| made.positions[k][axis]));
     });
 }

@@ -2,6 +2,8 @@
 
 mod golden;
 mod known;
+mod peaks;
+mod pictures;
 mod properties;
 
 use ndarray::{Array2, Ix2};
