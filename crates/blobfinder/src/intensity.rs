@@ -1,6 +1,7 @@
 //! What is done to pixel values before they are correlated.
 
 use multiversion::multiversion;
+use ndarray::{Array, Dimension};
 use nonius_core::Real;
 use serde::{Deserialize, Serialize};
 
@@ -34,12 +35,17 @@ impl Intensity {
         }
     }
 
-    /// What `least` becomes.
-    pub(crate) fn of_least<F: Real>(self, least: F) -> F {
-        match self {
-            Intensity::Log | Intensity::SquareRoot => F::zero(),
-            Intensity::Linear => least,
-        }
+    /// Transforms an image; its pixels that are not finite become the least of the others, an image without any that is
+    /// finite becomes 0.
+    pub fn transform<F: Real, D: Dimension>(self, image: &mut Array<F, D>) {
+        let values: Vec<F> = image.iter().copied().collect();
+        let Some([least, _]) = finite_range(&values).0 else {
+            image.fill(F::zero());
+            return;
+        };
+        let mut values: Vec<F> = values.into_iter().map(|v| if v.is_finite() { v } else { least }).collect();
+        self.apply(&mut values, least);
+        image.iter_mut().zip(values).for_each(|(to, v)| *to = v);
     }
 }
 

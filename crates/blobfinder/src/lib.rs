@@ -6,12 +6,13 @@ mod lattice;
 pub mod masks;
 mod peaks;
 mod picture;
+mod scan;
 mod strain;
 mod template;
 
 pub use correlation::{
     Border, CorrelationParams, CorrelationPlan, CorrelationScratch, FitParams, Method, Peak, PeakStatus,
-    PixelNoise, Refinement,
+    PixelNoise, Refinement, correlation_map,
 };
 pub use intensity::Intensity;
 pub use lattice::compatible;
@@ -24,5 +25,9 @@ pub use lattice::{
 pub use masks::{Ellipse, Stamps};
 pub use peaks::{PeakParams, Plateau, find_peaks};
 pub use picture::{Color, Drawing, DrawnMark, Mark, PictureParams, draw_match};
-pub use strain::{Strain, StrainAxes, StrainMap, StrainParams, StrainReference, strain, strain_map};
+pub use scan::{
+    Blobfinder, BlobfinderParams, DiskFinder, DiskIntegrals, DiskIntegrator, Disks, FoundDisks, FrameSum,
+    LatticeRefiner, Matching, PeakWeight, RefineParams, RefinedLattices, Refiner, ZeroShift, find_disks,
+    refine_lattices,
+};
 pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};

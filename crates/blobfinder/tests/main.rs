@@ -4,4 +4,5 @@
 mod cases;
 mod correlation;
 mod lattice;
+mod scan;
 mod templates;

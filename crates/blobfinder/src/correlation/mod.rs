@@ -12,7 +12,9 @@ pub use disk_fit::{FitParams, PixelNoise};
 pub use params::{Border, CorrelationParams, Method, Refinement};
 
 use ndarray::{Array2, ArrayView2};
-use nonius_core::{Error, Real, RealFft2, Result, TrigonometricPolynomial, check_not_empty, check_shape};
+use nonius_core::{
+    Error, Real, RealFft2, Result, TrigonometricPolynomial, check_finite, check_not_empty, check_shape,
+};
 use num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
@@ -506,6 +508,25 @@ impl<F: Real> CorrelationPlan<F> {
             None => {}
         }
     }
+}
+
+/// Correlation of a whole image, as it is, with a template: element `(y, x)` belongs to a disk centred there. It wraps
+/// around the image's edges.
+///
+/// Where an image spans orders of magnitude, transform it first ([`Intensity::transform`](crate::Intensity::transform)).
+/// [`find_peaks`](crate::find_peaks) finds its maxima.
+///
+/// # Errors
+/// [`Error::Empty`], [`Error::NotFinite`].
+pub fn correlation_map<F: Real>(image: ArrayView2<'_, F>, template: &Template) -> Result<Array2<F>> {
+    check_not_empty("image", image.shape())?;
+    check_finite("image", image)?;
+    let (h, w) = image.dim();
+    let full = Full::new((h, w), &[template.mask((h, w), [(h / 2) as f64, (w / 2) as f64])])?;
+    let mut scratch = full.scratch();
+    full.load(image.as_standard_layout().as_slice().expect("a standard layout is contiguous"), &mut scratch)?;
+    full.correlate(0, &mut scratch)?;
+    Ok(Array2::from_shape_vec((h, w), scratch.map).expect("a map of the image's shape"))
 }
 
 fn no_signal(position: [i32; 2]) -> Peak {

@@ -1,0 +1,214 @@
+//! Disks around the same positions of every frame.
+
+use ndarray::{Array2, Array3, Array4};
+use nonius_core::{
+    Consumer, Error, PassParams, Progress, Real, Result, Scope, Selection, Tile, check_shape, pass,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{FrameSum, ZeroShift, pixel};
+use crate::{
+    CorrelationParams, CorrelationPlan, CorrelationScratch, Intensity, Peak, PeakParams, PeakStatus,
+    Template, correlation_map, find_peaks,
+};
+
+/// Looks for disks around the same positions of every frame: a consumer for [`pass`], precision `F`.
+#[derive(Debug, Clone)]
+pub struct DiskFinder<F: Real> {
+    plan: CorrelationPlan<F>,
+    positions: Vec<[f64; 2]>,
+    zero_shift: ZeroShift,
+}
+
+/// Disks of some of the frames, one after another, and working memory.
+#[derive(Debug)]
+pub struct FoundDisks<F: Real> {
+    peaks: Vec<Peak>,
+    work: Option<Box<Work<F>>>,
+}
+
+#[derive(Debug)]
+struct Work<F: Real> {
+    frame: Vec<F>,
+    positions: Vec<[i32; 2]>,
+    peaks: Vec<Peak>,
+    scratch: CorrelationScratch<F>,
+}
+
+impl<F: Real> Clone for FoundDisks<F> {
+    /// Without the working memory.
+    fn clone(&self) -> Self {
+        FoundDisks { peaks: self.peaks.clone(), work: None }
+    }
+}
+
+/// Disks of every sample of a region of interest: first axis the sample, second the position that was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Disks {
+    /// Pixels `(y, x)` of the greatest correlation, shape (sample, position, 2).
+    pub centers: Array3<i32>,
+    /// Positions `(y, x)` px, shape (sample, position, 2).
+    pub refineds: Array3<f32>,
+    /// Correlation at the centres.
+    pub peak_values: Array2<f32>,
+    /// Slopes of the tightest cones, see [`Peak::elevation`].
+    pub peak_elevations: Array2<f32>,
+    /// Covariances of the positions, px², shape (sample, position, 2, 2); NaN where there is none.
+    pub covariances: Array4<f32>,
+    /// What came of looking.
+    pub status: Array2<PeakStatus>,
+}
+
+impl Disks {
+    pub(crate) fn new(peaks: &[Peak], n: usize) -> Self {
+        let samples = peaks.len().checked_div(n).unwrap_or(0);
+        let peak = |k: usize, i: usize| &peaks[k * n + i];
+        Disks {
+            centers: Array3::from_shape_fn((samples, n, 2), |(k, i, axis)| peak(k, i).center[axis]),
+            refineds: Array3::from_shape_fn((samples, n, 2), |(k, i, axis)| peak(k, i).refined[axis] as f32),
+            peak_values: Array2::from_shape_fn((samples, n), |(k, i)| peak(k, i).height as f32),
+            peak_elevations: Array2::from_shape_fn((samples, n), |(k, i)| peak(k, i).elevation as f32),
+            covariances: Array4::from_shape_fn((samples, n, 2, 2), |(k, i, a, b)| {
+                peak(k, i).covariance[a][b] as f32
+            }),
+            status: Array2::from_shape_fn((samples, n), |(k, i)| peak(k, i).status),
+        }
+    }
+}
+
+impl<F: Real> DiskFinder<F> {
+    /// Looks around `positions` `(y, x)` px, which are rounded to whole pixels, the frame's zero shift added.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a position that is not finite.
+    pub fn new(plan: CorrelationPlan<F>, positions: &[[f64; 2]], zero_shift: ZeroShift) -> Result<Self> {
+        if let Some(p) = positions.iter().find(|p| !p.iter().all(|c| c.abs() < 1e6)) {
+            return Err(Error::parameter("position", "within a million px", format!("{p:?}")));
+        }
+        Ok(DiskFinder { plan, positions: positions.to_vec(), zero_shift })
+    }
+
+    /// Hands the peaks of each frame of a tile to `each(sample, zero shift, peaks)`.
+    pub(crate) fn frames(
+        &self,
+        tile: &Tile<'_>,
+        partial: &mut FoundDisks<F>,
+        mut each: impl FnMut(usize, [f64; 2], &[Peak]) -> Result<()>,
+    ) -> Result<()> {
+        let work = partial.work.get_or_insert_with(|| {
+            Box::new(Work {
+                frame: vec![F::zero(); tile.frame_len()],
+                positions: Vec::new(),
+                peaks: Vec::new(),
+                scratch: self.plan.scratch(),
+            })
+        });
+        for k in 0..tile.n_frames() {
+            let sample = tile.first_sample() + k;
+            let shift = self.zero_shift.of(sample);
+            let whole = pixel(shift);
+            work.positions.clear();
+            work.positions.extend(self.positions.iter().map(|&p| {
+                let p = pixel(p);
+                [p[0] + whole[0], p[1] + whole[1]]
+            }));
+            tile.frame(k, &mut work.frame);
+            self.plan.run_with(&work.frame, &work.positions, &mut work.scratch, &mut work.peaks)?;
+            each(sample, shift, &work.peaks)?;
+            partial.peaks.extend_from_slice(&work.peaks);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check(&self, scope: &Scope) -> Result<()> {
+        let (h, w) = self.plan.frame_shape();
+        check_shape("frame", &[h, w], &[scope.frame_shape.0, scope.frame_shape.1])?;
+        self.zero_shift.validate(scope)
+    }
+
+    pub(crate) fn n_positions(&self) -> usize {
+        self.positions.len()
+    }
+
+    pub(crate) fn nothing() -> FoundDisks<F> {
+        FoundDisks { peaks: Vec::new(), work: None }
+    }
+}
+
+impl<F: Real> FoundDisks<F> {
+    pub(crate) fn followed_by(mut self, later: Self) -> Self {
+        self.peaks.extend(later.peaks);
+        self
+    }
+
+    pub(crate) fn disks(&self, n: usize) -> Disks {
+        Disks::new(&self.peaks, n)
+    }
+}
+
+impl<F: Real> Consumer for DiskFinder<F> {
+    type Partial = FoundDisks<F>;
+    type Output = Disks;
+
+    fn start(&self, scope: &Scope) -> Result<FoundDisks<F>> {
+        self.check(scope)?;
+        Ok(Self::nothing())
+    }
+
+    fn process(&self, tile: &Tile<'_>, partial: &mut FoundDisks<F>) -> Result<()> {
+        self.frames(tile, partial, |_, _, _| Ok(()))
+    }
+
+    fn merge(&self, earlier: FoundDisks<F>, later: FoundDisks<F>) -> FoundDisks<F> {
+        earlier.followed_by(later)
+    }
+
+    fn finish(&self, whole: FoundDisks<F>) -> Disks {
+        whole.disks(self.n_positions())
+    }
+}
+
+/// How [`find_disks`] chooses positions and looks around them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BlobfinderParams {
+    /// Which maxima of the summed frames' correlation are positions.
+    pub peaks: PeakParams,
+    /// How each frame is searched.
+    pub correlation: CorrelationParams,
+}
+
+/// Disks of a scan, and where they were expected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blobfinder {
+    /// `ln(Σ I − min + 1)`: the frame in which positions were looked for.
+    pub sum: Array2<f64>,
+    /// Positions in it, the highest first.
+    pub positions: Vec<Peak>,
+    /// Disks around them, frame by frame.
+    pub disks: Disks,
+}
+
+/// Finds the disks that the sum of all frames shows, then each of them in every frame: two passes over `selection`.
+///
+/// # Errors
+/// [`Error::Parameter`], [`Error::Frame`], [`Error::Cancelled`].
+pub fn find_disks<F: Real>(
+    selection: &Selection<'_>,
+    template: &Template,
+    params: &BlobfinderParams,
+    pass_params: &PassParams,
+    progress: &dyn Progress,
+) -> Result<Blobfinder> {
+    params.peaks.validate()?;
+    let plan =
+        CorrelationPlan::<F>::new(selection.scan().frame_shape(), &[template.clone()], &params.correlation)?;
+    let mut sum = pass(selection, &FrameSum, pass_params, progress)?;
+    Intensity::Log.transform(&mut sum);
+    let map = correlation_map(sum.view(), template)?;
+    let positions = find_peaks(map.view(), &params.peaks)?;
+    let centers: Vec<[f64; 2]> = positions.iter().map(|p| p.center.map(f64::from)).collect();
+    let finder = DiskFinder::new(plan, &centers, ZeroShift::None)?;
+    let disks = pass(selection, &finder, pass_params, progress)?;
+    Ok(Blobfinder { sum, positions, disks })
+}

@@ -1,0 +1,5 @@
+//! Every frame of a scan.
+
+mod golden;
+mod known;
+mod properties;
