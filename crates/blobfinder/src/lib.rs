@@ -18,4 +18,5 @@ pub use lattice::{
     UnimodularBasis, ZeroRule, affine_match, assign_indices, cartesian, cartesian_array, fast_match,
     fit_lattice, index_grid, polar, polar_array, search_lattices,
 };
+pub use strain::{Strain, StrainAxes, StrainMap, StrainParams, StrainReference, strain, strain_map};
 pub use template::{Template, TemplateKind, TemplateParams};
