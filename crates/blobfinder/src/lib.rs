@@ -30,4 +30,5 @@ pub use scan::{
     LatticeRefiner, Matching, PeakWeight, RefineParams, RefinedLattices, Refiner, ZeroShift, find_disks,
     refine_lattices,
 };
+pub use strain::{Strain, StrainAxes, StrainMap, StrainParams, StrainReference, strain, strain_map};
 pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};

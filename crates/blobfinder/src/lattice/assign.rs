@@ -22,7 +22,7 @@ impl DistanceRule {
     /// Distance in px of the fractional index from the nearest whole one, and that one.
     #[inline]
     pub(crate) fn judge(self, lattice: &Lattice, fractional: [f64; 2]) -> (f64, [f64; 2]) {
-        let index = fractional.map(f64::round_ties_even);
+        let index = fractional.map(|i| i.round_ties_even() + 0.0);
         let rest = [fractional[0] - index[0], fractional[1] - index[1]];
         let distance = match self {
             DistanceRule::IndexScaled => {

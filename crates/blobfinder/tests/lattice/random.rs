@@ -42,7 +42,7 @@ pub(super) struct Cells {
     pub(super) angles: [f64; 2],
 }
 
-/// As in the recorded searches: a and b of 12 to 25 px.
+/// As in the recorded searches, whose vectors have 15 to 38 px, and somewhat smaller.
 pub(super) const USUAL: Cells = Cells { lengths: [12.0, 25.0], angles: [60.0, 120.0] };
 
 #[derive(Clone, Copy, Debug)]
@@ -99,20 +99,21 @@ impl Draw {
     }
 }
 
+/// What came of many draws. A lattice counts as right if its vectors are the true ones, up to a change of basis, to 0.6 px each.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    pub(super) draws: usize,
     /// The first lattice is the true one.
     pub(super) right: usize,
     /// All true lattices are among those found.
     pub(super) all: usize,
     /// More lattices than there are, or others.
     pub(super) extra: usize,
+    /// Mean time of a search.
     pub(super) seconds: f64,
 }
 
 pub(super) fn tally(draw: &Draw, n_lattices: usize, draws: usize, seed: u64) -> Tally {
-    let mut tally = Tally { draws, ..Tally::default() };
+    let mut tally = Tally::default();
     let mut random = Random(seed);
     for _ in 0..draws {
         let mut lattices: Vec<Lattice> = (0..n_lattices).map(|_| draw.lattice(&mut random)).collect();
@@ -130,36 +131,14 @@ pub(super) fn tally(draw: &Draw, n_lattices: usize, draws: usize, seed: u64) -> 
         tally.all += usize::from(lattices.iter().all(|l| (0..found.len()).any(|k| is(l, k))));
         let wrong = (0..found.len()).filter(|&k| !lattices.iter().any(|l| is(l, k))).count();
         tally.extra += usize::from(wrong > 0 || found.len() > lattices.len());
-        if std::env::var("DBG").is_ok() && (wrong > 0 || !lattices.iter().any(|l| is(l, 0))) {
-            eprintln!(
-                "TRUTH {:?} n {}",
-                lattices.iter().map(|l| l.reduced().unwrap()).collect::<Vec<_>>(),
-                points.len()
-            );
-            for f in &found {
-                eprintln!(
-                    "   {:?} n {} log {:.2} noise {:.2} area {:.1} frac {:?} {:?}",
-                    f.matched.lattice,
-                    f.matched.n_points(),
-                    f.log10_accidental,
-                    f.noise,
-                    f.matched.lattice.signed_area(),
-                    lattices[0]
-                        .indices([0, 1].map(|x| f.matched.lattice.a[x] + lattices[0].zero[x]))
-                        .unwrap(),
-                    lattices[0]
-                        .indices([0, 1].map(|x| f.matched.lattice.b[x] + lattices[0].zero[x]))
-                        .unwrap()
-                );
-            }
-        }
     }
     tally
 }
 
 #[test]
 fn the_right_cell_is_found_and_no_other() {
-    for (outliers, right) in [(0, 120), (5, 119), (10, 114)] {
+    // Asked for are 100, 99 and 95 %; `monte_carlo` has more draws and other cells.
+    for (outliers, right) in [(0, 120), (5, 119), (10, 119)] {
         for integer in [false, true] {
             let draw = Draw { outliers, integer, ..SPECIFIED };
             let tally = tally(&draw, 1, 120, 5 + outliers as u64);
@@ -184,14 +163,6 @@ fn monte_carlo() {
             1e6 * t.seconds
         );
     };
-    if std::env::var("DBG").is_ok() {
-        report("int0", &Draw { integer: true, ..SPECIFIED }, 1);
-        report("int10", &Draw { integer: true, outliers: 10, ..SPECIFIED }, 1);
-        report("half dropped, 5 outliers", &Draw { dropped: 0.5, outliers: 5, ..SPECIFIED }, 1);
-        report("3x3 points, 20 % dropped, 3 outliers", &Draw { reach: 1, outliers: 3, ..SPECIFIED }, 1);
-        report("two lattices", &SPECIFIED, 2);
-        return;
-    }
     for outliers in [0, 5, 10, 20] {
         for integer in [false, true] {
             let draw = Draw { outliers, integer, ..SPECIFIED };

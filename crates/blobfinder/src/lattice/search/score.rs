@@ -112,7 +112,8 @@ impl<'a> Scorer<'a> {
                     break;
                 }
             }
-            let kept = &self.nearest[..self.nearest.partition_point(|d| d.0 <= best.radius)];
+            let radius = best.radius * (1.0 + 1e-9) + 1e-9;
+            let kept = &self.nearest[..self.nearest.partition_point(|d| d.0 <= radius)];
             self.rows.clear();
             let positions = self.positions;
             self.rows.extend(kept.iter().map(|&(_, index, k)| Row {
@@ -168,8 +169,8 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// The radius at which the lattice is least accidental; leaves the nearest places in `self.nearest`, by distance, one
-    /// point per place.
+    /// The lattice with as many points as make it least accidental, after the formula at
+    /// [`search_lattices`](crate::search_lattices); leaves the nearest places in `self.nearest`, by distance, one point per place.
     fn least_accidental(&mut self, lattice: &Lattice) -> Option<Scored> {
         let lattice = lattice.shortened().filter(|l| self.params.allows(l))?;
         let inverse = lattice.try_inverse()?;
