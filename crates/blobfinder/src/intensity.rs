@@ -54,7 +54,7 @@ impl Intensity {
 pub(crate) fn finite_range<F: Real>(values: &[F]) -> (Option<[F; 2]>, bool) {
     const LANES: usize = 16;
     let (mut least, mut greatest) = ([F::infinity(); LANES], [F::neg_infinity(); LANES]);
-    // A difference of a value and itself is 0, or NaN for an infinity and for NaN.
+    // 0, but NaN for infinities and NaN.
     let mut check = [F::zero(); LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
@@ -62,13 +62,13 @@ pub(crate) fn finite_range<F: Real>(values: &[F]) -> (Option<[F; 2]>, bool) {
             let v = chunk[l];
             least[l] = if v < least[l] { v } else { least[l] };
             greatest[l] = if v > greatest[l] { v } else { greatest[l] };
-            check[l] += v - v;
+            check[l] += v * F::zero();
         }
     }
     for (l, &v) in rest.iter().enumerate() {
         least[l] = if v < least[l] { v } else { least[l] };
         greatest[l] = if v > greatest[l] { v } else { greatest[l] };
-        check[l] += v - v;
+        check[l] += v * F::zero();
     }
     if check.iter().all(|c| *c == F::zero()) {
         let least = least.into_iter().fold(F::infinity(), F::min);

@@ -387,7 +387,7 @@ pub(crate) fn fit_disk<F: Real>(
     window.gather(frame, shape, live, q, disk.extent() + params.margin, others, keep_off);
     weigh(window, q, radius, SOFT, approached.linear);
     let t = params.radius_tolerance;
-    let radii = (t > 0.0).then(|| [(1.0 - t) * disk.radius, (1.0 + t) * disk.radius]);
+    let radii = (t > 0.0).then_some([(1.0 - t) * disk.radius, (1.0 + t) * disk.radius]);
     let mut least = descend(window, disk, &mut q, &mut radius, SHARP, radii)?;
     if params.noise == PixelNoise::Counting {
         weigh(window, q, radius, SHARP, least.linear);
@@ -418,7 +418,7 @@ fn average(
     let covariance = inverse.map(|row| row.map(|c| s2 * c));
     let sigma = [covariance[0][0].sqrt(), covariance[1][1].sqrt()];
     // Noiseless pixels; or an edge that no grid of this kind describes.
-    if !(s2 > 0.0) || sigma.iter().any(|s| !(1e-7..0.5).contains(s)) {
+    if s2 <= 0.0 || sigma.iter().any(|s| !(1e-7..0.5).contains(s)) {
         return Some(Fitted { position: q, covariance });
     }
     let (mut mass, mut first, mut second) = (0.0, [0.0; 2], [[0.0; 2]; 2]);

@@ -201,8 +201,11 @@ pub fn find_disks<F: Real>(
     progress: &dyn Progress,
 ) -> Result<Blobfinder> {
     params.peaks.validate()?;
-    let plan =
-        CorrelationPlan::<F>::new(selection.scan().frame_shape(), &[template.clone()], &params.correlation)?;
+    let plan = CorrelationPlan::<F>::new(
+        selection.scan().frame_shape(),
+        std::slice::from_ref(template),
+        &params.correlation,
+    )?;
     let mut sum = pass(selection, &FrameSum, pass_params, progress)?;
     Intensity::Log.transform(&mut sum);
     let map = correlation_map(sum.view(), template)?;

@@ -192,7 +192,7 @@ impl<F: Real> LatticeRefiner<F> {
         }
         let cut = |c: f64| if params.truncate_positions { c.trunc() } else { c };
         let positions: Vec<[f64; 2]> = indices.iter().map(|&index| start.position(index).map(cut)).collect();
-        let plan = CorrelationPlan::new(shape, &[template.clone()], &params.correlation)?;
+        let plan = CorrelationPlan::new(shape, std::slice::from_ref(template), &params.correlation)?;
         Ok(LatticeRefiner {
             finder: DiskFinder::new(plan, &positions, zero_shift)?,
             start: *start,
