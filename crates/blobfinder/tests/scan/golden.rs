@@ -183,7 +183,8 @@ fn one_disk_in_540_places() {
         let (their_centers, their_refineds) =
             (case.output::<IxDyn>("centers"), case.output::<IxDyn>("refineds"));
         for ((y, x, axis), shift) in shifts.indexed_iter() {
-            let at = [y, x, axis].as_slice();
+            let at = [y, x, axis];
+            let at = &at[..];
             if (shift.abs().fract() - 0.5).abs() < 1e-9 {
                 assert!((centers[at] - their_centers[at]).abs() <= 1.0);
                 assert!((refineds[at] - their_refineds[at]).abs() < 0.36);
