@@ -187,5 +187,4 @@ fn a_dark_disk_is_none() {
     let peak =
         find(&frame, &template(TemplateKind::Circular, 5.0), &CorrelationParams::default(), &[[30, 32]])[0];
     assert!(matches!(peak.status, PeakStatus::NotFitted | PeakStatus::AtEdge), "{peak:?}");
-    assert!(peak.covariance[0][0].is_nan());
 }
