@@ -120,7 +120,7 @@ fn neighbours_are_left_out_of_a_fit() {
         zero: [48.2, 47.9],
         a: [11.3, 0.2],
         b: [0.1, 11.1],
-        factors: vec![([1, 0], 20.0)],
+        factors: vec![([1, 0], 5.0)],
         electrons: 1e5,
         noise: NoiseParams::default(),
         disk: DiskShape::default(),
@@ -131,8 +131,9 @@ fn neighbours_are_left_out_of_a_fit() {
     let inner: Vec<[f64; 2]> =
         made.truth.positions.iter().copied().filter(|p| p.iter().all(|c| (12.0..84.0).contains(c))).collect();
     let positions: Vec<[i32; 2]> = inner.iter().map(|p| p.map(|c| c.round() as i32)).collect();
-    let peaks =
-        find(&made.frame, &template(TemplateKind::Circular, 5.0), &CorrelationParams::default(), &positions);
+    let narrow = TemplateParams { radius: 5.0, search: Some(6.0), ..Default::default() };
+    let template = Template::new(&narrow).unwrap();
+    let peaks = find(&made.frame, &template, &CorrelationParams::default(), &positions);
     for (peak, truth) in peaks.iter().zip(&inner) {
         let error = (peak.refined[0] - truth[0]).hypot(peak.refined[1] - truth[1]);
         // The edge of these disks is that of exact areas.
