@@ -70,11 +70,14 @@
 //! taken; a file cut anywhere, or with any byte changed, gives an [`Error`] that says where, or an
 //! image, and never a panic (`cargo xtask fuzz`). Checksums are verified where a whole array is read (NPZ, PNG).
 //!
-//! **Not read:** HDF5 with Blosc or Zstandard filters, virtual and external datasets (but see the next paragraph),
+//! **Not read:** HDF5 with Blosc or Zstandard filters, virtual and external datasets (but see below),
 //! FITS tables and tile-compressed FITS, TIFF with JPEG or Zstandard compression or with packed 10, 12, 14-bit
-//! samples, complex numbers of any format; raw MIB frames of several chips, the scan positions in TVIPS images,
+//! samples, complex numbers of any format; raw MIB frames of several chips,
 //! Norpix SEQ, K2IS, FRMS6. EMPAD and raw MIB counters follow published readers and were not compared with a
 //! recorded file.
+//!
+//! **Cut files** deliver the frames that are whole if [`ScanOptions::scan`] lets others be missing. Not so DM and NPZ, which
+//! say behind the pixels what these are, NPY in Fortran order, where every frame is cut with the file, TIFF and FITS.
 //!
 //! **HDF5 through the C library:** feature `hdf5` takes the one of the system (Debian: `libhdf5-dev`; found by
 //! pkg-config, or in the folder `HDF5_DIR`), `hdf5-static` compiles one from source (CMake 3.26 or later and a C
