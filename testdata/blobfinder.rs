@@ -12,7 +12,7 @@
 //! ```
 
 #[path = "golden.rs"]
-mod golden;
+pub(crate) mod golden;
 
 use std::collections::HashMap;
 use std::fs;

@@ -89,7 +89,7 @@ fn error_bars_hold_the_truth() {
                 b: [-0.4, 24.6],
                 electrons: 1500.0,
                 margin: Some(12.0),
-                noise: noise.clone(),
+                noise,
                 seed,
                 ..Default::default()
             }

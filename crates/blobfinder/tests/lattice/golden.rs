@@ -1,9 +1,5 @@
 //! Numbers of libertem-blobfinder 0.6.1.
 
-#[path = "../../../../testdata/golden.rs"]
-#[allow(dead_code, reason = "only the reader of archives is used")]
-mod archive;
-
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -15,6 +11,8 @@ use nonius_blobfinder::{
     search_lattices,
 };
 use serde_json::Value;
+
+use crate::cases::golden as archive;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/blobfinder/lattice");
 
