@@ -23,8 +23,19 @@ pub struct DiskFinder<F: Real> {
 /// Disks of some of the frames, one after another, and working memory.
 #[derive(Debug)]
 pub struct FoundDisks<F: Real> {
-    peaks: Vec<Peak>,
+    columns: Columns,
     work: Option<Box<Work<F>>>,
+}
+
+/// The arrays of [`Disks`], row by row.
+#[derive(Debug, Clone, Default)]
+struct Columns {
+    centers: Vec<i32>,
+    refineds: Vec<f32>,
+    peak_values: Vec<f32>,
+    peak_elevations: Vec<f32>,
+    covariances: Vec<f32>,
+    status: Vec<PeakStatus>,
 }
 
 #[derive(Debug)]
@@ -38,7 +49,7 @@ struct Work<F: Real> {
 impl<F: Real> Clone for FoundDisks<F> {
     /// Without the working memory.
     fn clone(&self) -> Self {
-        FoundDisks { peaks: self.peaks.clone(), work: None }
+        FoundDisks { columns: self.columns.clone(), work: None }
     }
 }
 
@@ -59,19 +70,38 @@ pub struct Disks {
     pub status: Array2<PeakStatus>,
 }
 
+impl Columns {
+    fn push(&mut self, peak: &Peak) {
+        self.centers.extend(peak.center);
+        self.refineds.extend(peak.refined.map(|c| c as f32));
+        self.peak_values.push(peak.height as f32);
+        self.peak_elevations.push(peak.elevation as f32);
+        self.covariances.extend(peak.covariance.as_flattened().iter().map(|&c| c as f32));
+        self.status.push(peak.status);
+    }
+
+    fn extend(&mut self, later: Columns) {
+        self.centers.extend(later.centers);
+        self.refineds.extend(later.refineds);
+        self.peak_values.extend(later.peak_values);
+        self.peak_elevations.extend(later.peak_elevations);
+        self.covariances.extend(later.covariances);
+        self.status.extend(later.status);
+    }
+}
+
 impl Disks {
-    pub(crate) fn new(peaks: &[Peak], n: usize) -> Self {
-        let samples = peaks.len().checked_div(n).unwrap_or(0);
-        let peak = |k: usize, i: usize| &peaks[k * n + i];
+    /// Of `n` positions per sample.
+    fn new(columns: Columns, n: usize) -> Self {
+        let samples = columns.status.len().checked_div(n).unwrap_or(0);
+        let complete = "every sample has all of its positions";
         Disks {
-            centers: Array3::from_shape_fn((samples, n, 2), |(k, i, axis)| peak(k, i).center[axis]),
-            refineds: Array3::from_shape_fn((samples, n, 2), |(k, i, axis)| peak(k, i).refined[axis] as f32),
-            peak_values: Array2::from_shape_fn((samples, n), |(k, i)| peak(k, i).height as f32),
-            peak_elevations: Array2::from_shape_fn((samples, n), |(k, i)| peak(k, i).elevation as f32),
-            covariances: Array4::from_shape_fn((samples, n, 2, 2), |(k, i, a, b)| {
-                peak(k, i).covariance[a][b] as f32
-            }),
-            status: Array2::from_shape_fn((samples, n), |(k, i)| peak(k, i).status),
+            centers: Array3::from_shape_vec((samples, n, 2), columns.centers).expect(complete),
+            refineds: Array3::from_shape_vec((samples, n, 2), columns.refineds).expect(complete),
+            peak_values: Array2::from_shape_vec((samples, n), columns.peak_values).expect(complete),
+            peak_elevations: Array2::from_shape_vec((samples, n), columns.peak_elevations).expect(complete),
+            covariances: Array4::from_shape_vec((samples, n, 2, 2), columns.covariances).expect(complete),
+            status: Array2::from_shape_vec((samples, n), columns.status).expect(complete),
         }
     }
 }
@@ -115,7 +145,7 @@ impl<F: Real> DiskFinder<F> {
             tile.frame(k, &mut work.frame);
             self.plan.run_with(&work.frame, &work.positions, &mut work.scratch, &mut work.peaks)?;
             each(sample, shift, &work.peaks)?;
-            partial.peaks.extend_from_slice(&work.peaks);
+            work.peaks.iter().for_each(|peak| partial.columns.push(peak));
         }
         Ok(())
     }
@@ -131,18 +161,19 @@ impl<F: Real> DiskFinder<F> {
     }
 
     pub(crate) fn nothing() -> FoundDisks<F> {
-        FoundDisks { peaks: Vec::new(), work: None }
+        FoundDisks { columns: Columns::default(), work: None }
     }
 }
 
 impl<F: Real> FoundDisks<F> {
     pub(crate) fn followed_by(mut self, later: Self) -> Self {
-        self.peaks.extend(later.peaks);
+        self.columns.extend(later.columns);
+        self.work = None;
         self
     }
 
-    pub(crate) fn disks(&self, n: usize) -> Disks {
-        Disks::new(&self.peaks, n)
+    pub(crate) fn disks(self, n: usize) -> Disks {
+        Disks::new(self.columns, n)
     }
 }
 
