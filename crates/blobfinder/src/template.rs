@@ -190,6 +190,22 @@ impl Template {
         }
     }
 
+    /// Greatest distance from the centre at which an image template is not 0, px; 0 for a formula.
+    pub(crate) fn extent(&self) -> f64 {
+        match &self.shape {
+            Shape::Formula(_) => 0.0,
+            Shape::Image(image) => image.extent(),
+        }
+    }
+
+    /// Value and slopes of an image template at `(dy, dx)` px from its centre; 0 for a formula.
+    pub(crate) fn value_and_slopes(&self, offset: [f64; 2]) -> (f64, [f64; 2]) {
+        match &self.shape {
+            Shape::Formula(_) => (0.0, [0.0; 2]),
+            Shape::Image(image) => image.value_and_slopes(offset),
+        }
+    }
+
     /// The template as an image of `shape` whose centre is at `center` `(y, x)`, which may lie anywhere.
     ///
     /// [`BackgroundSubtraction`](TemplateKind::BackgroundSubtraction) is balanced over what of it lies in the image; if

@@ -4,7 +4,7 @@ use nalgebra::{SMatrix, SVector};
 use nonius_core::{Error, Real, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ellipse, TemplateParams};
+use crate::{Ellipse, Template, TemplateParams};
 
 /// How a disk is fitted to pixels.
 ///
@@ -15,7 +15,8 @@ use crate::{Ellipse, TemplateParams};
 /// ```
 ///
 /// where d goes from 0 to 1 within a pixel as [`DiskEdge`] says, in the pixels up to R + `margin` from the disk's
-/// centre, those of other disks that are looked for left out. A, B, q
+/// centre, those of other disks that are looked for left out. A template that is an image is fitted as it is, without an
+/// edge and a radius. A, B, q
 /// and, within bounds, R are free. As χ² is rough at the scale of a hundredth of a pixel, for pixels enter and leave
 /// the edge, `q` is the mean over the likelihood around the minimum rather than the minimum itself. The covariance is
 /// the likelihood's, scaled so that χ² per degree of freedom is 1: the scale of the counts need not be known.
@@ -97,13 +98,8 @@ impl DiskShape {
     }
 
     /// Greatest distance of the outline from the centre.
-    pub(crate) fn extent(&self) -> f64 {
+    fn extent(&self) -> f64 {
         self.radius * self.ellipse.stretch.max(1.0)
-    }
-
-    /// Distance from which on another disk shares no pixel with a fit.
-    pub(crate) fn reach(&self, margin: f64) -> f64 {
-        2.0 * self.extent() + margin + 2.5
     }
 
     /// Greatest change of ρ per px.
@@ -133,10 +129,57 @@ pub(crate) struct Fitted {
     pub(crate) unlikeliness: f64,
 }
 
-/// A disk whose edge is known.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Model {
-    pub(crate) disk: DiskShape,
+/// What a template is to a fit.
+#[derive(Debug, Clone)]
+pub(crate) enum Outline {
+    /// A disk, whatever the template makes of it.
+    Disk(DiskShape),
+    /// The image itself.
+    Image(Template),
+}
+
+impl Outline {
+    pub(crate) fn of(template: &Template) -> Self {
+        match template.params() {
+            Some(params) => Outline::Disk(DiskShape::new(params)),
+            None => Outline::Image(template.clone()),
+        }
+    }
+
+    /// Greatest distance from the centre that belongs to it.
+    pub(crate) fn extent(&self) -> f64 {
+        match self {
+            Outline::Disk(disk) => disk.extent(),
+            Outline::Image(template) => template.extent(),
+        }
+    }
+
+    /// Radius of what is bright.
+    fn radius(&self) -> f64 {
+        match self {
+            Outline::Disk(disk) => disk.radius,
+            Outline::Image(template) => template.radius().unwrap_or(0.5 * template.extent()),
+        }
+    }
+
+    /// Distance from which on a neighbour shares no pixel with a fit.
+    pub(crate) fn reach(&self, margin: f64) -> f64 {
+        2.0 * self.extent() + margin + 2.5
+    }
+
+    /// How near to a neighbour pixels may be.
+    fn keep_off(&self) -> f64 {
+        1.5 + match self {
+            Outline::Disk(disk) => disk.extent(),
+            Outline::Image(_) => self.radius(),
+        }
+    }
+}
+
+/// An outline and, if it is a disk's, its edge.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Model<'a> {
+    pub(crate) outline: &'a Outline,
     pub(crate) area: bool,
 }
 
@@ -148,21 +191,53 @@ enum Part {
     Edge(f64, [f64; 3]),
 }
 
-impl Model {
-    /// Half the greatest width of an edge of `softness`.
+impl Model<'_> {
+    /// How far from radius `radius` a pixel may be for an edge of `softness` to cross it, in units of ρ; infinite if
+    /// there is no edge.
     fn half_width(&self, softness: f64) -> f64 {
-        // From corner to corner.
-        if self.area { std::f64::consts::FRAC_1_SQRT_2 * softness } else { 0.5 * softness }
+        match self.outline {
+            // From corner to corner.
+            Outline::Disk(disk) if self.area => {
+                std::f64::consts::FRAC_1_SQRT_2 * softness * disk.greatest_slope()
+            }
+            Outline::Disk(_) => 0.5 * softness,
+            Outline::Image(_) => f64::INFINITY,
+        }
     }
 
-    /// Of the pixel `(dy, dx)` from the centre.
+    /// Where the pixel `(dy, dx)` from the centre stands to radius `radius`: below 0 it is inside and by how much, in
+    /// units of ρ.
+    fn beyond(&self, dy: f64, dx: f64, radius: f64) -> f64 {
+        match self.outline {
+            Outline::Disk(disk) => disk.radius_squared(dy, dx).0.sqrt() - radius,
+            Outline::Image(_) => 0.0,
+        }
+    }
+
+    /// Greatest change of that per px of displacement.
+    fn greatest_slope(&self) -> f64 {
+        match self.outline {
+            Outline::Disk(disk) => disk.greatest_slope(),
+            Outline::Image(_) => 0.0,
+        }
+    }
+
+    /// What the pixel `(dy, dx)` from the centre is.
     fn part(&self, dy: f64, dx: f64, radius: f64, softness: f64) -> Part {
-        let (rho2, slope) = self.disk.radius_squared(dy, dx);
-        let reach = self.half_width(softness) * self.disk.greatest_slope();
+        let disk = match self.outline {
+            Outline::Disk(disk) => disk,
+            Outline::Image(template) => {
+                let (value, slopes) = template.value_and_slopes([dy, dx]);
+                // The centre moves against the pixel.
+                return Part::Edge(value, [-slopes[0], -slopes[1], 0.0]);
+            }
+        };
+        let (rho2, slope) = disk.radius_squared(dy, dx);
+        let reach = self.half_width(softness);
         if rho2 >= (radius + reach).powi(2) {
             return Part::Outside;
         }
-        if rho2 <= (radius - reach).max(0.0).powi(2) {
+        if radius > reach && rho2 <= (radius - reach).powi(2) {
             return Part::Inside;
         }
         let rho = rho2.sqrt().max(1e-9);
@@ -300,15 +375,13 @@ impl Window {
 
     /// Brings the pixels of the rim to the front: those that an edge of width `softness` crosses if centre and radius
     /// change by no more than [`SLACK`] together.
-    fn find_rim(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) {
-        let reach = model.half_width(softness) * model.disk.greatest_slope() + SLACK;
-        let low = (radius - reach).max(0.0).powi(2);
-        let high = (radius + reach).powi(2);
+    fn find_rim(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64) {
+        let reach = model.half_width(softness) + SLACK;
         let mut rim = Rim { n: 0, q, radius, softness, others: [0.0; 3], inside: [0.0; 2] };
         for i in 0..self.pixels.len() {
             let Pixel { y, x, value, weight } = self.pixels[i];
-            let rho2 = model.disk.radius_squared(y - q[0], x - q[1]).0;
-            if (low..=high).contains(&rho2) {
+            let beyond = model.beyond(y - q[0], x - q[1], radius);
+            if beyond.abs() <= reach {
                 self.pixels.swap(rim.n, i);
                 rim.n += 1;
                 continue;
@@ -316,7 +389,7 @@ impl Window {
             for (sum, term) in rim.others.iter_mut().zip([1.0, value, value * value]) {
                 *sum += weight * term;
             }
-            if rho2 < low {
+            if beyond < 0.0 {
                 rim.inside[0] += weight;
                 rim.inside[1] += weight * value;
             }
@@ -325,8 +398,8 @@ impl Window {
     }
 
     /// One pass: what χ² and its step need.
-    fn sums(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
-        let moved = model.disk.greatest_slope() * (q[0] - self.rim.q[0]).hypot(q[1] - self.rim.q[1]);
+    fn sums(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
+        let moved = model.greatest_slope() * (q[0] - self.rim.q[0]).hypot(q[1] - self.rim.q[1]);
         if moved + (radius - self.rim.radius).abs() > SLACK || softness != self.rim.softness {
             self.find_rim(model, q, radius, softness);
         }
@@ -386,20 +459,20 @@ impl Window {
     }
 
     /// Weights 1/variance, the variance as the model expects it.
-    fn weigh(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64, [a, b]: [f64; 2]) {
-        let floor = LEAST_VARIANCE * (a + b).abs().max(b.abs());
-        if floor <= 0.0 {
+    fn weigh(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64, [a, b]: [f64; 2]) {
+        let part = |pixel: &Pixel| match model.part(pixel.y - q[0], pixel.x - q[1], radius, softness) {
+            Part::Outside => 0.0,
+            Part::Inside => 1.0,
+            Part::Edge(d, _) => d,
+        };
+        let greatest = self.pixels.iter().map(|pixel| b + a * part(pixel)).fold(0.0, f64::max);
+        if greatest <= 0.0 {
             return;
         }
         self.expected_chi2 = 0.0;
         for pixel in &mut self.pixels {
-            let d = match model.part(pixel.y - q[0], pixel.x - q[1], radius, softness) {
-                Part::Outside => 0.0,
-                Part::Inside => 1.0,
-                Part::Edge(d, _) => d,
-            };
-            let variance = (b + a * d).max(0.0);
-            pixel.weight = 1.0 / variance.max(floor);
+            let variance = (b + a * part(pixel)).max(0.0);
+            pixel.weight = 1.0 / variance.max(LEAST_VARIANCE * greatest);
             // Less than 1 of dark pixels: where nothing is expected nothing scatters.
             self.expected_chi2 += variance * pixel.weight;
         }
@@ -419,7 +492,7 @@ impl Sums {
 /// Levenberg's and Marquardt's descent from `q`, `radius`; the sums at the end.
 fn descend(
     window: &mut Window,
-    model: &Model,
+    model: &Model<'_>,
     q: &mut [f64; 2],
     radius: &mut f64,
     softness: f64,
@@ -479,34 +552,35 @@ pub(crate) fn fit_disk<F: Real>(
     frame: &[F],
     shape: (usize, usize),
     live: Option<&[bool]>,
-    model: &Model,
+    model: &Model<'_>,
     start: [f64; 2],
     others: &[[f64; 2]],
     params: &FitParams,
     window: &mut Window,
 ) -> Option<Fitted> {
-    let disk = &model.disk;
-    let keep_off = disk.extent() + 1.5;
+    let outline = model.outline;
     let mut q = start;
-    let mut radius = disk.radius;
-    window.gather(frame, shape, live, start, disk.extent() + params.margin + 1.0, others, keep_off);
+    let mut radius = outline.radius();
+    let reach = outline.extent() + params.margin;
+    window.gather(frame, shape, live, start, reach + 1.0, others, outline.keep_off());
     let approached = descend(window, model, &mut q, &mut radius, SOFT, None)?;
     let weigh = |window: &mut Window, q, radius, softness, linear| {
         if params.noise == PixelNoise::Counting {
             window.weigh(model, q, radius, softness, linear);
         }
     };
-    window.gather(frame, shape, live, q, disk.extent() + params.margin, others, keep_off);
+    window.gather(frame, shape, live, q, reach, others, outline.keep_off());
     weigh(window, q, radius, SOFT, approached.linear);
     let t = params.radius_tolerance;
-    let radii = (t > 0.0).then_some([(1.0 - t) * disk.radius, (1.0 + t) * disk.radius]);
+    let free = t > 0.0 && matches!(outline, Outline::Disk(_));
+    let radii = free.then_some([(1.0 - t) * radius, (1.0 + t) * radius]);
     let mut least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     if params.noise == PixelNoise::Counting {
         weigh(window, q, radius, SHARP, least.linear);
         least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     }
     let away = (q[0] - start[0]).hypot(q[1] - start[1]);
-    if least.linear[0] <= 0.0 || away > 0.5 * disk.radius + 1.0 {
+    if least.linear[0] <= 0.0 || away > 0.5 * outline.radius() + 1.0 {
         return None;
     }
     average(window, model, q, radius, &least, radii.is_some())
@@ -516,7 +590,7 @@ pub(crate) fn fit_disk<F: Real>(
 /// deviations, A and B at their best at each place.
 fn average(
     window: &mut Window,
-    model: &Model,
+    model: &Model<'_>,
     q: [f64; 2],
     radius: f64,
     least: &Sums,

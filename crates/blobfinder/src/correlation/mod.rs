@@ -22,7 +22,7 @@ use crate::Template;
 use crate::intensity::finite_range;
 use crop::{Crop, CropScratch};
 use direct::Direct;
-use disk_fit::{DiskShape, Fitted, Model, Window, fit_disk};
+use disk_fit::{Fitted, Model, Outline, Window, fit_disk};
 use full::{Full, FullScratch};
 use map::Map;
 use upsampled::{Sampled, UpsampleScratch, greatest_sample};
@@ -89,7 +89,7 @@ pub struct CorrelationPlan<F: Real> {
     params: CorrelationParams,
     /// s = ⌈search⌉, the greatest of all templates.
     half: usize,
-    disks: Vec<Option<DiskShape>>,
+    outlines: Vec<Outline>,
     live: Option<Vec<bool>>,
     engine: Engine<F>,
     /// The transform whose polynomial a window's map is.
@@ -144,7 +144,7 @@ impl<F: Real> CorrelationPlan<F> {
             shape,
             params: params.clone(),
             half,
-            disks: templates.iter().map(|t| t.params().map(DiskShape::new)).collect(),
+            outlines: templates.iter().map(Outline::of).collect(),
             live: None,
             engine,
             window: RealFft2::new((2 * half, 2 * half))?,
@@ -217,8 +217,8 @@ impl<F: Real> CorrelationPlan<F> {
         peaks: &mut Vec<Peak>,
     ) -> Result<()> {
         check_shape("pixels of the frame", &[self.shape.0 * self.shape.1], &[frame.len()])?;
-        if self.disks.len() > 1 && self.disks.len() != positions.len() {
-            return Err(Error::parameter("templates", "one, or one for each position", self.disks.len()));
+        if self.outlines.len() > 1 && self.outlines.len() != positions.len() {
+            return Err(Error::parameter("templates", "one, or one for each position", self.outlines.len()));
         }
         if let Some(p) = positions.iter().find(|p| p.iter().any(|c| !(-FARTHEST..=FARTHEST).contains(c))) {
             return Err(Error::parameter("position", "within 2^24 px", format!("{p:?}")));
@@ -237,10 +237,13 @@ impl<F: Real> CorrelationPlan<F> {
             let area = match fit.edge {
                 DiskEdge::Ramp => false,
                 DiskEdge::Area => true,
-                DiskEdge::Auto => self.areas_are_likelier(fit, frame, peaks, scratch),
+                DiskEdge::Auto => {
+                    self.outlines.iter().any(|o| matches!(o, Outline::Disk(_)))
+                        && self.areas_are_likelier(fit, frame, peaks, scratch)
+                }
             };
             for (k, peak) in peaks.iter_mut().enumerate() {
-                if peak.status == PeakStatus::NoSignal || self.disks[self.template_of(k)].is_none() {
+                if peak.status == PeakStatus::NoSignal {
                     continue;
                 }
                 match self.fitted(fit, frame, k, peak, area, scratch) {
@@ -257,7 +260,7 @@ impl<F: Real> CorrelationPlan<F> {
     }
 
     fn template_of(&self, k: usize) -> usize {
-        if self.disks.len() > 1 { k } else { 0 }
+        if self.outlines.len() > 1 { k } else { 0 }
     }
 
     fn in_windows(
@@ -273,7 +276,7 @@ impl<F: Real> CorrelationPlan<F> {
         let CorrelationScratch { windows, crop: crop_scratch, spectrum, upsample, .. } = scratch;
         let crop_scratch = crop_scratch.as_mut().expect("scratch of a plan of windows");
         // Windows share a transform where they share a template.
-        let together = if self.disks.len() > 1 { 1 } else { 2 };
+        let together = if self.outlines.len() > 1 { 1 } else { 2 };
         for (group, pair) in positions.chunks(together).enumerate() {
             let mut signal = [false; 2];
             for (which, window) in windows.iter_mut().enumerate() {
@@ -322,7 +325,7 @@ impl<F: Real> CorrelationPlan<F> {
         full.load(transformed, full_scratch)?;
         let s = self.half as i32;
         for (k, &p) in positions.iter().enumerate() {
-            if k == 0 || self.disks.len() > 1 {
+            if k == 0 || self.outlines.len() > 1 {
                 full.correlate(self.template_of(k), full_scratch)?;
             }
             let within = |c: i32, n: usize| c.clamp(0, n as i32) as usize;
@@ -501,16 +504,16 @@ impl<F: Real> CorrelationPlan<F> {
         area: bool,
         scratch: &mut CorrelationScratch<F>,
     ) -> Option<Fitted> {
-        let disk = self.disks[self.template_of(k)]?;
+        let outline = &self.outlines[self.template_of(k)];
         // What was found twice is no neighbour.
-        let distances = disk.extent()..disk.reach(params.margin);
+        let distances = outline.extent()..outline.reach(params.margin);
         let [y, x] = peak.refined;
         scratch.others.clear();
         scratch
             .others
             .extend(scratch.found.iter().filter(|o| distances.contains(&(o[0] - y).hypot(o[1] - x))));
         let (live, others) = (self.live.as_deref(), &scratch.others[..]);
-        let model = Model { disk, area };
+        let model = Model { outline, area };
         fit_disk(frame, self.shape, live, &model, peak.refined, others, params, &mut scratch.fit)
     }
 

@@ -80,6 +80,28 @@ impl ImageTemplate {
         })
     }
 
+    /// Greatest distance from the centre of a pixel that is not 0.
+    pub(super) fn extent(&self) -> f64 {
+        let distance = |y: usize, x: usize| (y as f64 - self.center[0]).hypot(x as f64 - self.center[1]);
+        let bright = self.image.indexed_iter().filter(|(_, v)| **v != 0.0);
+        bright.map(|((y, x), _)| distance(y, x)).fold(0.0, f64::max)
+    }
+
+    /// Value and slopes at `(dy, dx)` from the centre.
+    pub(super) fn value_and_slopes(&self, [dy, dx]: [f64; 2]) -> (f64, [f64; 2]) {
+        /// Short beside a pixel, long beside rounding.
+        const STEP: f64 = 1e-3;
+        let margin = MARGIN as f64;
+        let at = |y: f64, x: f64| {
+            let place = [y + self.center[0] + margin, x + self.center[1] + margin];
+            self.spline.value_at(place).unwrap_or(0.0)
+        };
+        let slope = |low: f64, high: f64| (high - low) / (2.0 * STEP);
+        let slopes =
+            [slope(at(dy - STEP, dx), at(dy + STEP, dx)), slope(at(dy, dx - STEP), at(dy, dx + STEP))];
+        (at(dy, dx), slopes)
+    }
+
     pub(super) fn radius(&self) -> Option<f64> {
         let (mut sum, mut moment) = (0.0, 0.0);
         for ((y, x), &v) in self.image.indexed_iter().filter(|(_, v)| **v > 0.0) {

@@ -189,3 +189,23 @@ fn a_dark_disk_is_none() {
         find(&frame, &template(TemplateKind::Circular, 5.0), &CorrelationParams::default(), &[[30, 32]])[0];
     assert!(matches!(peak.status, PeakStatus::NotFitted | PeakStatus::AtEdge), "{peak:?}");
 }
+
+/// A template without symmetry, at places between pixels.
+#[test]
+fn images_are_fitted_as_they_are() {
+    let blob = |y: f64, x: f64, s: f64| (-(y * y + x * x) / (2.0 * s * s)).exp();
+    let shape =
+        |y: f64, x: f64| blob(y, x, 2.0) + 0.6 * blob(y - 3.5, x + 2.0, 1.5) - 0.3 * blob(y + 4.0, x, 1.6);
+    let image = Array2::from_shape_fn((27, 27), |(y, x)| shape(y as f64 - 13.0, x as f64 - 13.0));
+    let template = Template::from_image(image.view(), None, Some(12.0)).unwrap();
+    for center in [[30.0, 33.0], [30.3, 32.6], [29.5, 33.5]] {
+        let frame = Array2::from_shape_fn((64, 64), |(y, x)| {
+            20.0 + 90.0 * shape(y as f64 - center[0], x as f64 - center[1])
+        });
+        let peak = find(&frame, &template, &CorrelationParams::default(), &[[31, 32]])[0];
+        assert_eq!(peak.status, PeakStatus::Found);
+        assert!((peak.refined[0] - center[0]).abs() < 2e-3, "{center:?}: {:?}", peak.refined);
+        assert!((peak.refined[1] - center[1]).abs() < 2e-3, "{center:?}: {:?}", peak.refined);
+        assert!(peak.covariance[0][0] > 0.0);
+    }
+}
