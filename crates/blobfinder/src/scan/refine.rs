@@ -1,6 +1,6 @@
 //! The lattice of every frame, from one that is roughly known.
 
-use ndarray::{Array1, Array2, Array3};
+use ndarray::{Array1, Array2, Array3, ArrayView2};
 use nonius_core::{Consumer, Error, PassParams, Progress, Real, Result, Scope, Selection, Tile, pass};
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,8 @@ pub struct LatticeRefiner<F: Real> {
     start: Lattice,
     indices: Vec<[f64; 2]>,
     params: RefineParams,
+    /// Whether disks are fitted, which an image as a template does not allow: then there are covariances.
+    fits: bool,
 }
 
 /// Lattices of every sample of a region of interest; the first axis is the sample.
@@ -198,7 +200,16 @@ impl<F: Real> LatticeRefiner<F> {
             start: *start,
             indices,
             params: params.clone(),
+            fits: matches!(params.correlation.refinement, Refinement::Fit(_)) && template.params().is_some(),
         })
+    }
+
+    /// Leaves out the pixels where `live` is false: dead ones, the shadow of a beam stop.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn with_mask(self, live: ArrayView2<'_, bool>) -> Result<Self> {
+        Ok(LatticeRefiner { finder: self.finder.with_mask(live)?, ..self })
     }
 
     fn fit(&self, shift: [f64; 2], peaks: &[Peak]) -> Result<LatticeMatch> {
@@ -214,11 +225,10 @@ impl<F: Real> LatticeRefiner<F> {
 
     fn point(&self, peak: &Peak) -> LatticePoint {
         let c = peak.covariance;
-        let fitted = matches!(self.params.correlation.refinement, Refinement::Fit(_));
         let weight = match self.params.weight {
             // What was looked for in vain weighs nothing.
             _ if peak.status == PeakStatus::NoSignal => 0.0,
-            PeakWeight::Precision if fitted => 2.0 / (c[0][0] + c[1][1]),
+            PeakWeight::Precision if self.fits => 2.0 / (c[0][0] + c[1][1]),
             _ => peak.elevation,
         };
         LatticePoint { position: peak.refined, weight, covariance: c }
