@@ -100,9 +100,7 @@ pub(crate) fn measure(session: &Session, config: &PeaksConfig, text: &str) -> Re
     let measured = match known {
         None => {
             let places: Vec<Place> = match given {
-                Some(given) => {
-                    given.iter().map(|&p| Place { position: p, index: None }).collect()
-                }
+                Some(given) => given.iter().map(|&p| Place { position: p, index: None }).collect(),
                 None => on_sum.iter().map(|p| of_peak(p, config.compatible)).collect(),
             };
             let disks = run.disks(plan, &places).map_err(named)?;
@@ -110,10 +108,8 @@ pub(crate) fn measure(session: &Session, config: &PeaksConfig, text: &str) -> Re
         }
         Some(known) => {
             let lattices = run.lattices(&template, &known.lattice).map_err(named)?;
-            let place = |&index: &[f64; 2]| Place {
-                position: known.lattice.position(index),
-                index: Some(index),
-            };
+            let place =
+                |&index: &[f64; 2]| Place { position: known.lattice.position(index), index: Some(index) };
             let places = lattices.indices.iter().map(place).collect();
             let strain = run.strain(&lattices).map_err(|e| warnings.push(format!("no strain: {e}"))).ok();
             let (disks, start) = (lattices.disks.clone(), Some(known));
