@@ -119,7 +119,7 @@ fn one_frame(file: &str, selection: &Selection<'_>, measured: &Measured) -> Resu
         None => peaks.iter().map(|p| p.status == PeakStatus::Found).collect(),
     };
     let stretch = if lattice.is_some() { 10.0 } else { 1.0 };
-    let params = PictureParams { radius: radius(measured), stretch, ..Default::default() };
+    let params = PictureParams { radius: radius(measured), stretch, marker: AMBER, ..Default::default() };
     let shown = lattice.unwrap_or(Lattice::INVALID);
     let drawing = draw_match(frame.view(), &shown, &peaks, &calculated, &selected, &params)?;
     let n = selected.iter().filter(|s| **s).count();

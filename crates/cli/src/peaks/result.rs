@@ -450,6 +450,9 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 /// Standard deviation of the finite values; NaN for fewer than two.
 fn deviation(values: impl Iterator<Item = f64>) -> f64 {
     let finite: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+    if finite.len() < 2 {
+        return f64::NAN;
+    }
     let n = finite.len() as f64;
     let mean = finite.iter().sum::<f64>() / n;
     (finite.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()

@@ -15,6 +15,8 @@ const ABOVE: f64 = 24.0;
 const BELOW: f64 = 26.0;
 /// Frames of few columns still leave room for what is written about them.
 const LEAST_WIDTH: f64 = 300.0;
+/// Beyond this a text is cut off.
+const LONGEST_TEXT: f64 = 640.0;
 /// Width of lines and of the seam around them, pixels of the picture.
 const LINE: f64 = 2.6;
 const SEAM: f64 = 1.3;
@@ -63,7 +65,9 @@ impl MarkedFrame {
         }
         let (rows, columns) = raster.pixels.dim();
         let [height, width] = [rows, columns].map(|n| n as f64 / SCALE as f64);
-        let room = width.max(LEAST_WIDTH);
+        // Widths of the letters are about half their height.
+        let written = 7.4 * self.title.chars().count().max(self.remark.chars().count()) as f64;
+        let room = width.max(LEAST_WIDTH).max(written.min(LONGEST_TEXT));
         let mut canvas = Canvas::new(2.0 * EDGE + room, EDGE + ABOVE + height + BELOW + 0.5 * EDGE);
         let at = (EDGE, EDGE + ABOVE - 8.0);
         canvas.pixels(at, (rows, columns), |y, x| raster.pixels[[y, x]].map(|v| v.round() as u8));
