@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nonius::core::Frame;
 
-use crate::{chi2, convert, demo, info, register, stats};
+use crate::{chi2, convert, demo, info, peaks, register, stats};
 
 /// Says where things are in images, to a small fraction of a pixel, and how sure that is.
 #[derive(Debug, Parser)]
@@ -42,7 +42,7 @@ pub(crate) struct Global {
     /// Print the parameters that would be used, as TOML for --config, and stop
     #[arg(long, global = true)]
     pub(crate) print_config: bool,
-    /// Where results go: a JSON file, for `demo` a folder
+    /// Where results go: a JSON file, for scans an HDF5 file, for `demo` a folder
     #[arg(long, short, global = true, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Register(Box<register::RegisterArgs>),
     Chi2(Box<chi2::Chi2Args>),
     Stats(Box<stats::StatsArgs>),
+    Peaks(Box<peaks::PeaksArgs>),
     Convert(Box<convert::ConvertArgs>),
     Demo(demo::DemoArgs),
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Usage;
 use crate::chi2::Chi2Config;
 use crate::output::print;
+use crate::peaks::PeaksConfig;
 use crate::register::RegisterConfig;
 use crate::stats::StatsConfig;
 
@@ -19,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) register: RegisterConfig,
     pub(crate) chi2: Chi2Config,
     pub(crate) stats: StatsConfig,
+    pub(crate) peaks: PeaksConfig,
 }
 
 impl Config {

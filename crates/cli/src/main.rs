@@ -7,6 +7,7 @@ mod convert;
 mod demo;
 mod info;
 mod output;
+mod peaks;
 mod register;
 mod scan;
 mod session;
@@ -50,6 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Register(args) => register::run(&session, config.register, *args),
         Command::Chi2(args) => chi2::run(&session, config.chi2, *args),
         Command::Stats(args) => stats::run(&session, config.stats, *args),
+        Command::Peaks(args) => peaks::run(&session, config.peaks, *args),
         Command::Convert(args) => convert::run(&session, &args),
         Command::Demo(args) => demo::run(&session, args),
     })

@@ -62,3 +62,18 @@ fn a_pass_over_a_long_scan_ends_within_a_second() {
     assert!(matches!(output.status.code(), Some(130) | None), "{:?}", output.status);
     assert_eq!(names(folder.path()), ["long.bin"]);
 }
+
+#[test]
+fn a_search_for_disks_ends_within_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(folder.path().join("long.bin")).unwrap();
+    file.set_len(8 << 30).unwrap();
+    drop(file);
+    std::fs::write(folder.path().join("where.csv"), "100,100\n").unwrap();
+    let raw = ["peaks", "long.bin", "--frame-shape", "256,256", "--dtype", "float32", "--radius", "9"];
+    let more = ["--positions", "where.csv", "--method", "full", "--out", "disks.h5"];
+    let (output, took) = interrupted(folder.path(), &[&raw[..], &more].concat());
+    assert!(took < Duration::from_secs(1));
+    assert!(matches!(output.status.code(), Some(130) | None), "{:?}", output.status);
+    assert_eq!(names(folder.path()), ["long.bin", "where.csv"]);
+}

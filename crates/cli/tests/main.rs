@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod info;
 mod interrupt;
+mod peaks;
 mod register;
 mod scans;
 

@@ -1,6 +1,6 @@
 //! Disks around the same positions of every frame.
 
-use ndarray::{Array2, Array3, Array4};
+use ndarray::{Array2, Array3, Array4, ArrayView2};
 use nonius_core::{
     Consumer, Error, PassParams, Progress, Real, Result, Scope, Selection, Tile, check_shape, pass,
 };
@@ -154,6 +154,10 @@ impl<F: Real> DiskFinder<F> {
         let (h, w) = self.plan.frame_shape();
         check_shape("frame", &[h, w], &[scope.frame_shape.0, scope.frame_shape.1])?;
         self.zero_shift.validate(scope)
+    }
+
+    pub(crate) fn with_mask(self, live: ArrayView2<'_, bool>) -> Result<Self> {
+        Ok(DiskFinder { plan: self.plan.with_mask(live)?, ..self })
     }
 
     pub(crate) fn n_positions(&self) -> usize {

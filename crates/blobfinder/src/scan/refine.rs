@@ -1,6 +1,6 @@
 //! The lattice of every frame, from one that is roughly known.
 
-use ndarray::{Array1, Array2, Array3};
+use ndarray::{Array1, Array2, Array3, ArrayView2};
 use nonius_core::{Consumer, Error, PassParams, Progress, Real, Result, Scope, Selection, Tile, pass};
 use serde::{Deserialize, Serialize};
 
@@ -200,6 +200,14 @@ impl<F: Real> LatticeRefiner<F> {
             indices,
             params: params.clone(),
         })
+    }
+
+    /// Leaves out the pixels where `live` is false: dead ones, the shadow of a beam stop.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn with_mask(self, live: ArrayView2<'_, bool>) -> Result<Self> {
+        Ok(LatticeRefiner { finder: self.finder.with_mask(live)?, ..self })
     }
 
     fn fit(&self, shift: [f64; 2], peaks: &[Peak]) -> Result<LatticeMatch> {

@@ -3,6 +3,7 @@
 //! [`before_and_after`] shows two images, their difference, and what is left of it once the shift is
 //! undone. [`ShiftScatter`] shows shifts with their error bars, beside the truth where it is known.
 //! [`Map`] shows one map with its colour bar and a bar of known length.
+//! [`MarkedFrame`] shows a diffraction pattern with the disks and the lattice found in it, [`CurveChart`] curves.
 //! [`AccuracyChart`] shows how far errors lie from their bound, and how honest their bars are.
 //!
 //! Images are gray; differences run from blue over white to red with zero in the middle, which holds for
@@ -21,16 +22,22 @@ mod accuracy;
 mod axes;
 mod canvas;
 mod colors;
+mod curves;
 mod difference;
 mod heat;
 mod map;
+#[cfg(feature = "blobfinder")]
+mod marked;
 mod picture;
 mod shifts;
 mod surface;
 
 pub use accuracy::{AccuracyChart, AccuracyRow};
+pub use curves::{Curve, CurveChart, CurvePanel, CurveStyle};
 pub use difference::before_and_after;
 pub use map::Map;
+#[cfg(feature = "blobfinder")]
+pub use marked::MarkedFrame;
 pub use picture::Picture;
 pub use shifts::{ShiftPoint, ShiftScatter};
 pub use surface::Chi2Surface;
