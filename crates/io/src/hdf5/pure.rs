@@ -1,5 +1,6 @@
 //! HDF5 read by a library in Rust.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use hdf5_reader::messages::datatype::Datatype;
@@ -40,7 +41,9 @@ impl PureFile {
             ..options
         };
         let options = options.with_filter_registry(filters::registry());
-        let file = File::open_with_options(path, options).map_err(|e| error(path, "HDF5 header", e))?;
+        let file = guarded(|| File::open_with_options(path, options))
+            .map_err(|reason| Error::damaged(path, "HDF5 header", reason))?
+            .map_err(|e| error(path, "HDF5 header", e))?;
         Ok(PureFile { path: path.into(), file })
     }
 
@@ -50,6 +53,80 @@ impl PureFile {
             inner => self.file.group(inner).ok(),
         }
     }
+
+    fn find_attribute(&self, object: &str, name: &str) -> Option<Attribute> {
+        let found = match self.group(object) {
+            Some(group) => group.attribute(name).ok()?,
+            None => self.file.dataset(object.trim_matches('/')).ok()?.attribute(name).ok()?,
+        };
+        if found.num_elements().ok()? > FEW {
+            return None;
+        }
+        match &found.datatype {
+            Datatype::String { .. } | Datatype::VarLen { .. } => {
+                let texts = found.read_strings().or_else(|_| found.read_string().map(|s| vec![s])).ok()?;
+                Some(Attribute::Text(texts))
+            }
+            Datatype::Enum { base, .. } => {
+                let encoding = encoding(base)?;
+                Some(Attribute::Numbers(numbers(encoding, &found.raw_data)))
+            }
+            other => Some(Attribute::Numbers(numbers(encoding(other)?, &found.raw_data))),
+        }
+    }
+
+    fn find_values(&self, dataset: &str) -> Option<Attribute> {
+        let data = self.file.dataset(dataset.trim_matches('/')).ok()?;
+        if data.num_elements().ok()? > FEW {
+            return None;
+        }
+        match data.dtype() {
+            Datatype::String { .. } | Datatype::VarLen { .. } => {
+                Some(Attribute::Text(data.read_strings().ok()?))
+            }
+            other => Some(Attribute::Numbers(numbers(encoding(other)?, &data.read_raw_bytes().ok()?))),
+        }
+    }
+
+    fn find_dataset(&self, path: &str) -> Result<Box<dyn Dataset>> {
+        let inner = path.trim_matches('/');
+        let data = self.file.dataset(inner).map_err(|e| match is_missing(&e) {
+            true => Error::selection(format!("{}:{path}", self.path.display()), "there is no such dataset"),
+            false => error(&self.path, path, e),
+        })?;
+        let Some(encoding) = encoding(data.dtype()) else {
+            let what = format!("dataset {path} of type {:?}", data.dtype());
+            return Err(Error::unsupported(&self.path, what, "numbers and truth values are read"));
+        };
+        let sizes =
+            |sizes: &[u64]| sizes.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
+        let Some(shape) = sizes(data.shape()) else {
+            return Err(Error::damaged(
+                &self.path,
+                path,
+                format!("shape {:?} is beyond memory", data.shape()),
+            ));
+        };
+        let chunk = data.chunks().map(|c| c.into_iter().map(|n| n as usize).collect::<Vec<_>>());
+        let chunk = chunk.filter(|c| c.len() == shape.len() && !c.contains(&0));
+        Ok(Box::new(PureDataset { data, shape, encoding, chunk }))
+    }
+}
+
+/// What `call` into the library gives, its panic as an error's reason. Every call goes through here.
+///
+/// The library checks its arithmetic nearly everywhere: version 0.12 multiplies the dimensions of layout messages of
+/// versions 1 and 2 unchecked, which a damaged file makes panic in builds with overflow checks. (In others the
+/// product wraps, and is refused where it is not the size of the data.) Nothing short of a second parser of object
+/// headers would find these before it does, so the panic is caught; the panic hook still has its line on stderr,
+/// and a build with `panic = "abort"` ends. What unwinding may leave half done are caches of the library, of a file
+/// that is damaged anyhow.
+fn guarded<T>(call: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+        let message = panic.downcast_ref::<&str>().copied();
+        let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("damaged: the reader of HDF5 gave up: {}", message.unwrap_or("without a reason"))
+    })
 }
 
 /// The library's error as one of ours.
@@ -87,66 +164,21 @@ impl Container for PureFile {
     }
 
     fn members(&self, path: &str) -> Members {
-        let names = self.group(path).and_then(|g| g.member_names().ok());
+        let names = guarded(|| self.group(path)?.member_names().ok()).ok().flatten();
         names.map_or_else(Members::default, |(groups, datasets)| Members { groups, datasets }.sorted())
     }
 
     fn attribute(&self, object: &str, name: &str) -> Option<Attribute> {
-        let found = match self.group(object) {
-            Some(group) => group.attribute(name).ok()?,
-            None => self.file.dataset(object.trim_matches('/')).ok()?.attribute(name).ok()?,
-        };
-        if found.num_elements().ok()? > FEW {
-            return None;
-        }
-        match &found.datatype {
-            Datatype::String { .. } | Datatype::VarLen { .. } => {
-                let texts = found.read_strings().or_else(|_| found.read_string().map(|s| vec![s])).ok()?;
-                Some(Attribute::Text(texts))
-            }
-            Datatype::Enum { base, .. } => {
-                let encoding = encoding(base)?;
-                Some(Attribute::Numbers(numbers(encoding, &found.raw_data)))
-            }
-            other => Some(Attribute::Numbers(numbers(encoding(other)?, &found.raw_data))),
-        }
+        guarded(|| self.find_attribute(object, name)).ok()?
     }
 
     fn values(&self, dataset: &str) -> Option<Attribute> {
-        let data = self.file.dataset(dataset.trim_matches('/')).ok()?;
-        if data.num_elements().ok()? > FEW {
-            return None;
-        }
-        match data.dtype() {
-            Datatype::String { .. } | Datatype::VarLen { .. } => {
-                Some(Attribute::Text(data.read_strings().ok()?))
-            }
-            other => Some(Attribute::Numbers(numbers(encoding(other)?, &data.read_raw_bytes().ok()?))),
-        }
+        guarded(|| self.find_values(dataset)).ok()?
     }
 
     fn dataset(&self, path: &str) -> Result<Box<dyn Dataset>> {
-        let inner = path.trim_matches('/');
-        let data = self.file.dataset(inner).map_err(|e| match is_missing(&e) {
-            true => Error::selection(format!("{}:{path}", self.path.display()), "there is no such dataset"),
-            false => error(&self.path, path, e),
-        })?;
-        let Some(encoding) = encoding(data.dtype()) else {
-            let what = format!("dataset {path} of type {:?}", data.dtype());
-            return Err(Error::unsupported(&self.path, what, "numbers and truth values are read"));
-        };
-        let sizes =
-            |sizes: &[u64]| sizes.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
-        let Some(shape) = sizes(data.shape()) else {
-            return Err(Error::damaged(
-                &self.path,
-                path,
-                format!("shape {:?} is beyond memory", data.shape()),
-            ));
-        };
-        let chunk = data.chunks().map(|c| c.into_iter().map(|n| n as usize).collect::<Vec<_>>());
-        let chunk = chunk.filter(|c| c.len() == shape.len() && !c.contains(&0));
-        Ok(Box::new(PureDataset { data, shape, encoding, chunk }))
+        let found = guarded(|| self.find_dataset(path));
+        found.unwrap_or_else(|reason| Err(Error::damaged(&self.path, path, reason)))
     }
 }
 
@@ -258,7 +290,8 @@ impl Dataset for PureDataset {
         let selection = SliceInfo { selections: selections.collect() };
         macro_rules! bytes {
             ($n:literal) => {{
-                let found = self.data.read_slice::<Stored<$n>>(&selection).map_err(|e| e.to_string())?;
+                let found = guarded(|| self.data.read_slice::<Stored<$n>>(&selection))?;
+                let found = found.map_err(|e| e.to_string())?;
                 found.into_raw_vec_and_offset().0.into_iter().flat_map(|s| s.0).collect()
             }};
         }
@@ -268,5 +301,43 @@ impl Dataset for PureDataset {
             4 => bytes!(4),
             _ => bytes!(8),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_library_is_an_error() {
+        assert_eq!(guarded(|| 1), Ok(1));
+        let gave_up = |call: fn()| guarded(call).unwrap_err();
+        assert_eq!(gave_up(|| panic!("no {}", "more")), "damaged: the reader of HDF5 gave up: no more");
+        assert_eq!(gave_up(|| panic!("enough")), "damaged: the reader of HDF5 gave up: enough");
+    }
+
+    #[test]
+    fn a_layout_whose_dimensions_overflow_is_damage() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/io/hdf5/filters.h5");
+        let mut bytes = std::fs::read(file).unwrap();
+        // The layout of "gzip_shuffle": version 3, chunked, 4 + 1 dimensions, address, dimensions.
+        let dimensions: Vec<u8> = [2u32, 3, 6, 8, 2].iter().flat_map(|d| d.to_le_bytes()).collect();
+        let at = bytes.windows(20).position(|w| w == dimensions).unwrap() - 11;
+        assert_eq!(bytes[at..at + 3], [3, 2, 5]);
+        // Version 1, contiguous, of 4 dimensions of 2³² − 1.
+        bytes[at..at + 32].fill(0xff);
+        bytes[at..at + 16].copy_from_slice(&[1, 4, 1, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("layout.h5");
+        std::fs::write(&path, bytes).unwrap();
+        let file = PureFile::open(&path).unwrap();
+        let read = |name: &str| {
+            let data = file.dataset(name).map_err(|e| e.to_string())?;
+            data.read(&vec![0; data.shape().len()], data.shape())
+        };
+        let reason = read("gzip_shuffle").unwrap_err();
+        // Without overflow checks it is found when the size disagrees.
+        assert!(reason.contains("gave up") || !cfg!(debug_assertions), "{reason}");
+        assert!(read("contiguous").is_ok(), "the rest of the file can be read");
     }
 }
