@@ -80,13 +80,18 @@ impl Columns {
         self.status.push(peak.status);
     }
 
+    /// Without room to spare: together these are the greater part of what a pass keeps.
     fn extend(&mut self, later: Columns) {
-        self.centers.extend(later.centers);
-        self.refineds.extend(later.refineds);
-        self.peak_values.extend(later.peak_values);
-        self.peak_elevations.extend(later.peak_elevations);
-        self.covariances.extend(later.covariances);
-        self.status.extend(later.status);
+        fn append<T>(to: &mut Vec<T>, from: Vec<T>) {
+            to.reserve_exact(from.len());
+            to.extend(from);
+        }
+        append(&mut self.centers, later.centers);
+        append(&mut self.refineds, later.refineds);
+        append(&mut self.peak_values, later.peak_values);
+        append(&mut self.peak_elevations, later.peak_elevations);
+        append(&mut self.covariances, later.covariances);
+        append(&mut self.status, later.status);
     }
 }
 

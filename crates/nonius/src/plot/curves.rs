@@ -111,7 +111,10 @@ impl CurveChart {
                 y_down: false,
             };
             axes.draw(&mut canvas, &panel.title, &panel.x_name, &panel.y_name);
-            axes.zero_lines(&mut canvas, FAINT);
+            if axes.y.0 < 0.0 && 0.0 < axes.y.1 {
+                let [from, to] = [axes.x.0, axes.x.1].map(|x| axes.place(x, 0.0));
+                canvas.dashes(from, to, FAINT);
+            }
             for curve in &panel.curves {
                 draw(&mut canvas, &axes, curve, ink(&names, &curve.name));
             }
