@@ -52,11 +52,12 @@ pub(crate) fn built_bench(name: &str) -> Result<PathBuf> {
 pub(crate) struct Steps {
     started: Instant,
     n_done: usize,
+    skipped: Vec<String>,
 }
 
 impl Steps {
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), n_done: 0 }
+        Self { started: Instant::now(), n_done: 0, skipped: Vec::new() }
     }
 
     /// A step that says one line when all is well, and everything when it is not.
@@ -83,13 +84,18 @@ impl Steps {
         self.finish(name, command, status.success(), started.elapsed())
     }
 
-    pub(crate) fn skip(&self, name: &str, reason: &str) {
+    /// A step that this machine lacks something for; the summary repeats it.
+    pub(crate) fn skip(&mut self, name: &str, reason: &str) {
         eprintln!("  {name:<28} skipped: {reason}");
+        self.skipped.push(name.to_owned());
     }
 
     pub(crate) fn summary(&self) {
         let seconds = self.started.elapsed().as_secs_f64();
         eprintln!("{} steps passed in {seconds:.0} s", self.n_done);
+        if !self.skipped.is_empty() {
+            eprintln!("NOT TESTED on this machine: {}", self.skipped.join(", "));
+        }
     }
 
     fn finish(&mut self, name: &str, command: &Command, passed: bool, time: Duration) -> Result<()> {

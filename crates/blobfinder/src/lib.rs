@@ -11,8 +11,8 @@ mod strain;
 mod template;
 
 pub use correlation::{
-    Border, CorrelationParams, CorrelationPlan, CorrelationScratch, FitParams, Method, Peak, PeakStatus,
-    PixelNoise, Refinement, correlation_map,
+    Border, CorrelationParams, CorrelationPlan, CorrelationScratch, DiskEdge, FitParams, Method, Peak,
+    PeakStatus, PixelNoise, Refinement, correlation_map,
 };
 pub use intensity::Intensity;
 pub use lattice::compatible;

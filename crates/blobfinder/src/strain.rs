@@ -10,8 +10,8 @@ use crate::lattice::Lattice;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StrainAxes {
-    /// The x axis points along this angle, degrees, in the sense of growing `atan2(y, x)`: 0 along the x axis of the frame, 90
-    /// along its y axis (downwards on the screen).
+    /// The x axis points along this angle, degrees, in the sense of growing `atan2(y, x)`: 0 along the x axis of the
+    /// frame, 90 along its y axis (downwards on the screen).
     Angle(f64),
     /// The x axis points along a of the reference.
     AlongA,
@@ -29,8 +29,8 @@ impl Default for StrainAxes {
 pub struct StrainParams {
     /// Axes of the result. Default: those of the frame.
     pub axes: StrainAxes,
-    /// Take those vectors of each lattice that lie nearest to the reference's, so that it does not matter which of the
-    /// vectors were found. Default: true.
+    /// Take those vectors of each lattice that lie nearest to the reference's, so that it does not matter which of
+    /// the vectors were found. Default: true.
     pub align: bool,
 }
 
@@ -54,10 +54,11 @@ impl StrainParams {
 
 /// Strain and rotation of the crystal whose diffraction pattern has a lattice, against that of a reference.
 ///
-/// Signs: strain is that of real space, so that `xx > 0` is a crystal stretched along x, whose diffraction vectors along x
-/// are *shorter* than the reference's. `xy > 0`: the angle between the x and the y axis of the crystal has become smaller.
-/// `rotation > 0`: turned from +x towards +y, in the sense of growing `atan2(y, x)`; on the screen, with y downwards,
-/// clockwise. Pattern and crystal turn alike; a rotation of the frame against the scan is not undone.
+/// Signs: strain is that of real space, so that `xx > 0` is a crystal stretched along x, whose diffraction vectors
+/// along x are *shorter* than the reference's. `xy > 0`: the angle between the x and the y axis of the crystal has
+/// become smaller. `rotation > 0`: turned from +x towards +y, in the sense of growing `atan2(y, x)`; on the screen,
+/// with y downwards, clockwise. Pattern and crystal turn alike; a rotation of the frame against the scan is not
+/// undone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Strain {
     /// ε_xx.
@@ -119,16 +120,16 @@ fn rotation(angle: f64) -> Matrix {
 
 /// Strain and rotation of `lattice` against `reference`; only their vectors count.
 ///
-/// With G, G₀ of the rows a, b: `D = G₀⁻¹ G` distorts the pattern (`g = g₀ D` for row vectors), and real space, whose vectors
-/// keep their product with those of the pattern, is deformed by `D⁻ᵀ` for rows, that is
-/// `F = G⁻¹ G₀` for columns `(y, x)`. `F = R U` with a rotation R and a symmetric U; the strain is `U − 1`, in axes of the reference, the
-/// rotation that of R: `tan θ = (F_yx − F_xy)/(F_yy + F_xx)`.
+/// With G, G₀ of the rows a, b: `D = G₀⁻¹ G` distorts the pattern (`g = g₀ D` for row vectors), and real space, whose
+/// vectors keep their product with those of the pattern, is deformed by `D⁻ᵀ` for rows, that is `F = G⁻¹ G₀` for
+/// columns `(y, x)`. `F = R U` with a rotation R and a symmetric U; the strain is `U − 1`, in axes of the reference,
+/// the rotation that of R: `tan θ = (F_yx − F_xy)/(F_yy + F_xx)`.
 ///
-/// `covariance`: of `(zero_y, zero_x, a_y, a_x, b_y, b_x)`, as a match has it; None, or NaN: unknown. The reference counts as exact.
-/// Propagated to first order, `dU = Rᵀ dF − dθ J U` with J the turn by 90°.
+/// `covariance`: of `(zero_y, zero_x, a_y, a_x, b_y, b_x)`, as a match has it; None, or NaN: unknown. The reference
+/// counts as exact. Propagated to first order, `dU = Rᵀ dF − dθ J U` with J the turn by 90°.
 ///
-/// The result is [`Strain::INVALID`] if the lattice is not finite, its vectors are parallel, or with `align` none of its
-/// vectors correspond to those of the reference; without `align`, also where b follows a the other way round.
+/// The result is [`Strain::INVALID`] if the lattice is not finite, its vectors are parallel, or with `align` none of
+/// its vectors correspond to those of the reference; without `align`, also where b follows a the other way round.
 ///
 /// ```
 /// use nonius_blobfinder::{Lattice, StrainParams, strain};
@@ -243,8 +244,8 @@ impl Frame {
 pub enum StrainReference<'a> {
     /// These vectors.
     Lattice(Lattice),
-    /// The median of each component of a, b over the valid lattices of a region (None: all), after every lattice has been
-    /// given the vectors nearest to those of one that most correspond to.
+    /// The median of each component of a, b over the valid lattices of a region (None: all), after every lattice has
+    /// been given the vectors nearest to those of one that most correspond to.
     Median(Option<ArrayViewD<'a, bool>>),
     /// The mean, likewise.
     Mean(Option<ArrayViewD<'a, bool>>),
@@ -267,14 +268,15 @@ pub struct StrainMap {
     pub reference: Lattice,
 }
 
-/// Strain of every lattice of a scan: [`strain`] of the vectors `a`, `b`, arrays of the scan's shape with a last axis `(y, x)`, px.
+/// Strain of every lattice of a scan: [`strain`] of the vectors `a`, `b`, arrays of the scan's shape with a last axis
+/// `(y, x)`, px.
 ///
-/// `covariance`: that of `(zero, a, b)` with two last axes of 6. Lattices that are not finite, or do not correspond to the
-/// reference, give NaN.
+/// `covariance`: that of `(zero, a, b)` with two last axes of 6. Lattices that are not finite, or do not correspond
+/// to the reference, give NaN.
 ///
 /// # Errors
-/// [`Error::Shape`] if arrays or the region do not belong together; [`Error::Parameter`] as [`strain`], or if no lattice of
-/// the region is valid.
+/// [`Error::Shape`] if arrays or the region do not belong together; [`Error::Parameter`] as [`strain`], or if no
+/// lattice of the region is valid.
 pub fn strain_map(
     a: ArrayViewD<'_, f64>,
     b: ArrayViewD<'_, f64>,

@@ -49,7 +49,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Info(info::InfoArgs),
+    Info(Box<info::InfoArgs>),
     Register(Box<register::RegisterArgs>),
     Chi2(Box<chi2::Chi2Args>),
     Stats(Box<stats::StatsArgs>),

@@ -51,7 +51,7 @@ struct Info {
     axes: Vec<Axis>,
 }
 
-pub(crate) fn run(session: &Session, args: InfoArgs) -> Result<()> {
+pub(crate) fn run(session: &Session, args: &InfoArgs) -> Result<()> {
     if session.print_config {
         return Err(Usage("info has no parameters to print".into()).into());
     }

@@ -46,7 +46,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let session = Session::new(&cli.global)?;
     let config = config::Config::load(cli.global.config.as_deref())?;
     session.in_pool(|| match cli.command {
-        Command::Info(args) => info::run(&session, args),
+        Command::Info(args) => info::run(&session, &args),
         Command::Register(args) => register::run(&session, config.register, *args),
         Command::Chi2(args) => chi2::run(&session, config.chi2, *args),
         Command::Stats(args) => stats::run(&session, config.stats, *args),

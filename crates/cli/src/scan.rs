@@ -51,6 +51,15 @@ pub(crate) struct ScanArgs {
     /// Put the last row of every frame first
     #[arg(long)]
     flip_y: bool,
+    /// Image of what the detector records without a signal, taken off every frame
+    #[arg(long, value_name = "FILE")]
+    dark: Option<String>,
+    /// Image of factors that every frame, less the dark image, is multiplied by
+    #[arg(long, value_name = "FILE")]
+    gain: Option<String>,
+    /// Image that is not 0 at dead pixels, which are replaced by the mean of their live neighbours
+    #[arg(long, value_name = "FILE")]
+    dead: Option<String>,
     /// Deliver frames in the order of their numbers (BLO, MIB)
     #[arg(long)]
     order_by_number: bool,
@@ -103,6 +112,15 @@ impl ScanArgs {
         *missing = self.missing.unwrap_or(*missing);
         options.format = self.format.or(options.format);
         options.flip_y |= self.flip_y;
+        for (option, given) in [
+            (&mut options.dark, &self.dark),
+            (&mut options.gain, &self.gain),
+            (&mut options.dead, &self.dead),
+        ] {
+            if given.is_some() {
+                option.clone_from(given);
+            }
+        }
         options.order_by_number |= self.order_by_number;
         options.ignore_markers |= self.ignore_markers;
         if self.positioned {

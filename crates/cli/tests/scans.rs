@@ -128,6 +128,48 @@ fn formats_are_changed_without_a_loss() {
 }
 
 #[test]
+fn detectors_are_corrected_for_every_command() {
+    let folder = folder();
+    let write = |name: &str, image: &Array2<f32>| write_npy(folder.path().join(name), image).unwrap();
+    write("dark.npy", &Array2::from_shape_fn((12, 10), |(y, x)| (y * x) as f32));
+    write("gain.npy", &Array2::from_elem((12, 10), 2.0));
+    let mut dead = Array2::zeros((12, 10));
+    (dead[(0, 0)], dead[(11, 4)]) = (1.0, f32::NAN);
+    write("dead.npy", &dead);
+    write("small.npy", &Array2::zeros((3, 3)));
+    write("all.npy", &Array2::ones((12, 10)));
+    let given = ["--dark", "dark.npy", "--gain", "gain.npy", "--dead", "dead.npy"];
+    let all = |first: &[&str]| run(folder.path(), &[first, &given[..], &["--json"]].concat());
+    let found = all(&["convert", "scan.npy", "corrected.npy"]);
+    assert_eq!((&found["dtype"], &found["n_frames"]), (&json!("float32"), &json!(12)));
+    let frames = read_array::<f64>(&folder.path().join("corrected.npy").display().to_string()).unwrap();
+    for (at, &v) in frames.indexed_iter() {
+        let (i, j, y, x) = (at[0], at[1], at[2], at[3]);
+        let spot = if (y, x) == (4 + i, 3 + j) { 5000 } else { 0 };
+        assert_eq!(v, f64::from(2 * (10 * i as u32 + j as u32 + spot)), "{at:?}");
+    }
+    let found = all(&["stats", "scan.npy", "--detector", "point:11,4", "--detector", "point:5,5"]);
+    assert_eq!((&found["dtype"], &found["maps"][0]["max"]), (&json!("float32"), &json!(46.0)));
+    assert_eq!(all(&["info", "scan.npy"])["dtype"], "float32");
+    // By a file of parameters, too.
+    let printed = stdout(folder.path(), &[&["stats", "--print-config"], &given[..]].concat());
+    std::fs::write(folder.path().join("p.toml"), printed).unwrap();
+    let found = run(folder.path(), &["stats", "scan.npy", "--config", "p.toml", "--json"]);
+    assert_eq!(found["dtype"], "float32");
+    for (args, part) in [
+        (["--dark", "small.npy"], "dark: expected shape [12, 10], got [3, 3]"),
+        (["--gain", "dead.npy"], "gain: element [11, 4] is not finite"),
+        (["--dead", "all.npy"], "dead pixels must be not all"),
+        (["--dead", "none.npy"], "none.npy"),
+    ] {
+        let output = nonius(folder.path(), &[&["stats", "scan.npy"], &args[..]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn raw_frames_and_missing_ones() {
     let folder = folder();
     let bytes: Vec<u8> = scan().iter().take(10 * 120).flat_map(|v| v.to_be_bytes()).collect();

@@ -46,8 +46,8 @@ pub struct HdbscanClusters {
     pub labels: Vec<Option<usize>>,
     /// How deep in its cluster each point is, 0 to 1; 0 for noise.
     pub probabilities: Vec<f64>,
-    /// Excess of mass of each cluster, `Σ (λ − λ_birth)` over its points with `λ = 1/distance`: the greater, the more it
-    /// stands out. Infinite for a cluster of points that coincide.
+    /// Excess of mass of each cluster, `Σ (λ − λ_birth)` over its points with `λ = 1/distance`: the greater, the more
+    /// it stands out. Infinite for a cluster of points that coincide.
     pub stabilities: Vec<f64>,
 }
 
@@ -58,15 +58,16 @@ pub struct HdbscanClusters {
 /// d'_ij  = max(d_ij, core_i, core_j)              mutual reachability
 /// ```
 ///
-/// The minimum spanning tree of d′ is cut from its longest edge down. Where both sides keep `min_cluster_size` points, two
-/// clusters are born at `λ = 1/d'`; a smaller side is points that leave. Those clusters are taken whose excess of mass
-/// `S = Σ (λ_leave − λ_birth)` is at least the sum of those within them (never all points as one cluster). The
-/// probability of a point is `min(λ_point, λ_max)/λ_max`, with λ_max the last departure from its cluster. Source: Campello,
-/// Moulavi and Sander, *Density-based clustering based on hierarchical density estimates*, PAKDD 2013.
+/// The minimum spanning tree of d′ is cut from its longest edge down. Where both sides keep `min_cluster_size`
+/// points, two clusters are born at `λ = 1/d'`; a smaller side is points that leave. Those clusters are taken whose
+/// excess of mass `S = Σ (λ_leave − λ_birth)` is at least the sum of those within them (never all points as one
+/// cluster). The probability of a point is `min(λ_point, λ_max)/λ_max`, with λ_max the last departure from its
+/// cluster. Source: Campello, Moulavi and Sander, *Density-based clustering based on hierarchical density estimates*,
+/// PAKDD 2013.
 ///
-/// The tree is exact; edges of equal weight are taken in the order in which they join the tree that grows from the first
-/// point, so that the same rows give the same result. Rows in another order may get other labels where distances are
-/// equal. Time grows as n², memory as n.
+/// The tree is exact; edges of equal weight are taken in the order in which they join the tree that grows from the
+/// first point, so that the same rows give the same result. Rows in another order may get other labels where
+/// distances are equal. Time grows as n², memory as n.
 ///
 /// ```
 /// use ndarray::array;
@@ -79,7 +80,8 @@ pub struct HdbscanClusters {
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`] as [`HdbscanParams::validate`]; [`Error::NotFinite`]. No point is no error, nor is one: noise.
+/// [`Error::Parameter`] as [`HdbscanParams::validate`]; [`Error::NotFinite`]. No point is no error, nor is one:
+/// noise.
 pub fn hdbscan(points: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<HdbscanClusters> {
     params.validate()?;
     check_finite("points", points)?;

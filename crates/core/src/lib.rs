@@ -53,8 +53,8 @@ pub use progress::{NoProgress, Progress};
 pub use resample::{Resampled, resample};
 pub use scalar::{Real, Sample};
 pub use scan::{
-    Axis, Consumer, Missing, PassParams, Roi, Scan, ScanParams, Scope, Selection, Tile, pass,
-    pass_with_partial_results,
+    Axis, Consumer, Corrected, CorrectionParams, Missing, PassParams, Roi, Scan, ScanParams, Scope,
+    Selection, Tile, pass, pass_with_partial_results,
 };
 pub use slopes::{SLOPE_NOISE, slopes, slopes_into};
 pub use spline::{

@@ -2,7 +2,7 @@
 //!
 //! Images and stacks come from NPY, NPZ, FITS, TIFF, PNG, MRC and HDF5; NPY, FITS, TIFF, PNG, BLO and HDF5 (in the
 //! layout EMD 1.0, [`write_hdf5`]) are written.
-//! No C library takes part.
+//! No C library takes part, unless a feature asks for it (below).
 //!
 //! ```
 //! use ndarray::Array3;
@@ -70,10 +70,21 @@
 //! taken; a file cut anywhere, or with any byte changed, gives an [`Error`] that says where, or an
 //! image, and never a panic (`cargo xtask fuzz`). Checksums are verified where a whole array is read (NPZ, PNG).
 //!
-//! **Not read:** HDF5 with Blosc or Zstandard filters, virtual and external datasets, FITS tables and tile-compressed FITS, TIFF with JPEG or
-//! Zstandard compression or with packed 10, 12, 14-bit samples, complex numbers of any format; raw MIB frames
-//! of several chips, the scan positions in TVIPS images, Norpix SEQ, K2IS, FRMS6. EMPAD and raw MIB counters
-//! follow published readers and were not compared with a recorded file.
+//! **Not read:** HDF5 with Blosc or Zstandard filters, virtual and external datasets (but see below),
+//! FITS tables and tile-compressed FITS, TIFF with JPEG or Zstandard compression or with packed 10, 12, 14-bit
+//! samples, complex numbers of any format; raw MIB frames of several chips,
+//! Norpix SEQ, K2IS, FRMS6. EMPAD and raw MIB counters follow published readers and were not compared with a
+//! recorded file.
+//!
+//! **Cut files** deliver the frames that are whole if [`ScanOptions::scan`] lets others be missing. Not so DM and NPZ, which
+//! say behind the pixels what these are, NPY in Fortran order, where every frame is cut with the file, TIFF and FITS.
+//!
+//! **HDF5 through the C library:** feature `hdf5` takes the one of the system (Debian: `libhdf5-dev`; found by
+//! pkg-config, or in the folder `HDF5_DIR`), `hdf5-static` compiles one from source (CMake 3.26 or later and a C
+//! compiler). Then that library reads, and brings the filters installed as its plug-ins (Blosc, Zstandard), virtual
+//! datasets and external links; files or datasets that it declines are read in Rust as before, as LZF and bitshuffle
+//! are where it has no plug-in. Pixels are the same. It reads with one thread at a time, and is not safe
+//! against damaged files: these may end the process.
 //!
 //! **Writing** goes to a temporary name in the same folder, which is renamed when complete
 //! ([`write_atomically`]): an interrupted program leaves the old file or the new one.

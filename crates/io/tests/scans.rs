@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Array4};
 use nonius_core::{
-    Consumer, DType, FrameSource, Missing, NoProgress, PassParams, PixelBuffer, ReadFrames, Scan, ScanParams,
-    Scope, Tile, pass,
+    Consumer, DType, FrameSource, Missing, NoProgress, PassParams, PixelBuffer, Pixels, ReadFrames, Scan,
+    ScanParams, Scope, Tile, pass,
 };
 use nonius_io::{
     Access, BloParams, Error, OutOfRange, RawLayout, ScanFile, ScanFormat, ScanOptions, ScanWarning,
@@ -327,6 +327,57 @@ fn axes_are_calibrated() {
 }
 
 #[test]
+fn positions_in_tvips_images() {
+    let files = Files::new();
+    let grid = || (0..12).map(|k| ((k / 4) as f32, (k % 4) as f32));
+    let resting = std::iter::repeat_n((0.0, 0.0), 5);
+    let path = files.put("a.tvips", &made::tvips_scan(resting.chain(grid()).chain([(0.0, 0.0)])));
+    let file = open_scan(&path, &ScanOptions::default()).unwrap();
+    assert_eq!((file.scan.shape(), file.scan.frame_of(0)), (&[3, 4][..], Some(5)));
+    let (selection, mut room) = (file.scan.select(None).unwrap(), PixelBuffer::default());
+    assert_eq!(selection.read(0..2, &mut room).unwrap(), Pixels::U16(&[5, 5, 5, 5, 6, 6, 6, 6]));
+    assert_eq!(file.warnings, [ScanWarning::Surplus { frames: 1 }]);
+    // What is given counts more.
+    let file = open_scan(&path, &shaped(&[18])).unwrap();
+    assert_eq!((file.scan.frame_of(0), file.warnings.len()), (Some(0), 0));
+    // Cut within the third row: the rows before it.
+    let bytes = made::tvips_scan(grid());
+    let path = files.put("b.tvips", &bytes[..bytes.len() - 100]);
+    assert_eq!(open_scan(&path, &ScanOptions::default()).unwrap().scan.shape(), [2, 4]);
+    // Lost images: no shape is made up.
+    let path = files.put("c.tvips", &made::tvips_scan(grid().filter(|&p| p != (1.0, 2.0))));
+    let file = open_scan(&path, &ScanOptions::default()).unwrap();
+    assert_eq!(file.scan.shape(), [11]);
+    assert!(
+        file.warnings[0].to_string().contains("rows of 4 positions begin at image 0"),
+        "{:?}",
+        file.warnings
+    );
+}
+
+#[test]
+fn dm_files_say_in_which_order_they_stand() {
+    let files = Files::new();
+    let swapped = made::dm_with(4, &[8, 8, 3, 2], &made::raw(false), Some(1));
+    let file =
+        check(&files.put("a.dm4", &swapped), &ScanOptions::default(), &[2, 3], DType::U16, &expected16());
+    assert!(file.warnings.is_empty(), "{:?}", file.warnings);
+    // All positions of the first pixel, then those of the second.
+    let frames = made::frames16();
+    let by_pixel: Vec<u8> =
+        (0..64).flat_map(|p| frames.iter().flat_map(move |f| f[p].to_le_bytes())).collect();
+    let path = files.put("b.dm4", &made::dm_with(4, &[3, 2, 8, 8], &by_pixel, Some(0)));
+    let file = check(&path, &ScanOptions::default(), &[2, 3], DType::U16, &expected16());
+    assert!(file.warnings.is_empty(), "{:?}", file.warnings);
+    // Each axis keeps its own calibration: dimensions 2 and 3 of the file are those of the frame.
+    let scales: Vec<f64> = file.scan.axes().iter().map(|a| a.scale).collect();
+    assert_eq!(scales, [0.5, 0.5, 1.5, 1.5]);
+    refused(&path, &ScanOptions { memory_limit: 700, ..Default::default() }, "raise memory_limit");
+    let untold = open_scan(files.put("c.dm4", &made::dm(4)), &ScanOptions::default()).unwrap();
+    assert!(untold.warnings[0].to_string().contains("not certain"));
+}
+
+#[test]
 fn rows_from_below() {
     let files = Files::new();
     for (name, bytes) in [("a.mib", made::mib("U16", 0, 0..6)), ("a.tif", made::tiff())] {
@@ -436,6 +487,44 @@ fn files_that_are_not_there() {
     assert!(matches!(error, Error::Io { .. }));
 }
 
+/// The superuser may read everything: then the test runs once more as a user who may not.
+#[cfg(unix)]
+#[test]
+#[allow(clippy::print_stderr)]
+fn files_without_permission() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let files = Files::new();
+    let path = files.put("a.npy", &made::npy(1, false));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    if std::fs::File::open(&path).is_err() {
+        let error = refused(&path, &ScanOptions::default(), "a.npy: cannot open");
+        let Error::Io { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::PermissionDenied);
+        return;
+    }
+    // "nobody", on every system that has such a user.
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "scans::files_without_permission"]).current_dir("/").uid(65534).gid(65534);
+    match again.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        }
+        Err(e) => eprintln!("NOT TESTED, files without permission: nothing is forbidden here, and {e}"),
+    }
+}
+
+#[test]
+fn not_finite_pixels_are_the_callers_business() {
+    let files = Files::new();
+    let stored = [f32::NAN, f32::INFINITY, -0.0, 1.5];
+    let bytes: Vec<u8> = stored.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let path = files.put("a.npy", &made::npy_of(1, "<f4", false, "(1, 2, 2)", &bytes));
+    let frame = open_scan(&path, &ScanOptions::default()).unwrap().scan.frames().frame::<f32>(0).unwrap();
+    assert!(frame.iter().zip(stored).all(|(f, s)| f.to_bits() == s.to_bits()));
+}
+
 #[test]
 fn wrong_signatures() {
     let files = Files::new();
@@ -526,6 +615,13 @@ fn cut_data() {
         }
         // What is left suffices for a smaller scan.
         assert_eq!(open_scan(&path, &shaped(&[2, 2])).unwrap().scan.n_missing(), 0);
+    }
+    // In Fortran order the end of the file holds pixels of every frame.
+    let bytes = made::npy_fortran();
+    let path = files.put("fortran.npy", &bytes[..bytes.len() - 2]);
+    for options in [ScanOptions::default(), missing(Missing::Skip), missing(fill)] {
+        let error = refused(&path, &options, "scan of 6 frames, of which 0 are complete,");
+        assert!(matches!(error, Error::Truncated { .. }), "{error}");
     }
     // Between frames.
     let path = files.put("b.blo", &made::blo(false)[..made::BLO_FRAMES + 5 * made::BLO_RECORD]);

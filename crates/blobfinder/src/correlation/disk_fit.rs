@@ -8,13 +8,14 @@ use crate::{Ellipse, TemplateParams};
 
 /// How a disk is fitted to pixels.
 ///
-/// The model is a uniform disk with an edge one pixel wide on a uniform background,
+/// The model is a uniform disk on a uniform background,
 ///
 /// ```text
-/// I(r) = B + A · clip(R − |r − q| + ½, 0, 1)
+/// I(r) = B + A · d(R − |r − q|)
 /// ```
 ///
-/// in the pixels up to R + `margin` from the disk's centre, those of other disks that are looked for left out. A, B, q
+/// where d goes from 0 to 1 within a pixel as [`DiskEdge`] says, in the pixels up to R + `margin` from the disk's
+/// centre, those of other disks that are looked for left out. A, B, q
 /// and, within bounds, R are free. As χ² is rough at the scale of a hundredth of a pixel, for pixels enter and leave
 /// the edge, `q` is the mean over the likelihood around the minimum rather than the minimum itself. The covariance is
 /// the likelihood's, scaled so that χ² per degree of freedom is 1: the scale of the counts need not be known.
@@ -27,6 +28,26 @@ pub struct FitParams {
     pub radius_tolerance: f64,
     /// Noise of the pixels. Default: counting.
     pub noise: PixelNoise,
+    /// Edge of the disks. Default: whichever suits a frame.
+    pub edge: DiskEdge,
+}
+
+/// How much of a pixel at distance `e` inside of a disk's edge belongs to the disk.
+///
+/// For a disk of 5 px and 1500 electrons the wrong one of the two makes errors greater by a quarter, and error bars too
+/// short by a third.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DiskEdge {
+    /// The one at which the disks of a frame are likelier; the clearest eight are asked.
+    #[default]
+    Auto,
+    /// `clip(e + ½, 0, 1)`, the edge of templates and of frames made from them.
+    Ramp,
+    /// The part of the pixel's square that is beyond the edge: what a detector sees that counts whatever falls on its
+    /// pixels.
+    Area,
 }
 
 /// How the variance of pixels depends on what is expected of them; by which factor does not matter.
@@ -43,7 +64,7 @@ pub enum PixelNoise {
 
 impl Default for FitParams {
     fn default() -> Self {
-        FitParams { margin: 2.0, radius_tolerance: 0.15, noise: PixelNoise::Counting }
+        FitParams { margin: 2.0, radius_tolerance: 0.15, noise: PixelNoise::Counting, edge: DiskEdge::Auto }
     }
 }
 
@@ -108,6 +129,81 @@ impl DiskShape {
 pub(crate) struct Fitted {
     pub(crate) position: [f64; 2],
     pub(crate) covariance: [[f64; 2]; 2],
+    /// −2 ln L for normal noise of unknown size, up to a constant.
+    pub(crate) unlikeliness: f64,
+}
+
+/// A disk whose edge is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Model {
+    pub(crate) disk: DiskShape,
+    pub(crate) area: bool,
+}
+
+/// What a pixel is to a disk.
+enum Part {
+    Outside,
+    Inside,
+    /// The part of it that belongs, and its slopes in q_y, q_x and R.
+    Edge(f64, [f64; 3]),
+}
+
+impl Model {
+    /// Half the greatest width of an edge of `softness`.
+    fn half_width(&self, softness: f64) -> f64 {
+        // From corner to corner.
+        if self.area { std::f64::consts::FRAC_1_SQRT_2 * softness } else { 0.5 * softness }
+    }
+
+    /// Of the pixel `(dy, dx)` from the centre.
+    fn part(&self, dy: f64, dx: f64, radius: f64, softness: f64) -> Part {
+        let (rho2, slope) = self.disk.radius_squared(dy, dx);
+        let reach = self.half_width(softness) * self.disk.greatest_slope();
+        if rho2 >= (radius + reach).powi(2) {
+            return Part::Outside;
+        }
+        if rho2 <= (radius - reach).max(0.0).powi(2) {
+            return Part::Inside;
+        }
+        let rho = rho2.sqrt().max(1e-9);
+        let normal = [0.5 * slope[0] / rho, 0.5 * slope[1] / rho];
+        if !self.area {
+            let d = (radius - rho) / softness + 0.5;
+            let by = 1.0 / softness;
+            return match d {
+                ..=0.0 => Part::Outside,
+                1.0.. => Part::Inside,
+                d => Part::Edge(d, [normal[0] * by, normal[1] * by, by]),
+            };
+        }
+        let steepness = normal[0].hypot(normal[1]).max(1e-9);
+        let e = (radius - rho) / (steepness * softness);
+        match half_plane(e, normal.map(|n| n / steepness)) {
+            (..=0.0, _) => Part::Outside,
+            (1.0.., _) => Part::Inside,
+            (d, by) => {
+                let by = by / (steepness * softness);
+                Part::Edge(d, [normal[0] * by, normal[1] * by, by])
+            }
+        }
+    }
+}
+
+/// The part of a unit square that lies in a half-plane whose edge, of unit normal `n`, is at distance `e` beyond the
+/// square's centre, and its derivative in `e`: the integral of two boxes of widths |n_y| and |n_x|, one folded with the
+/// other.
+fn half_plane(e: f64, n: [f64; 2]) -> (f64, f64) {
+    let (long, short) = (n[0].abs().max(n[1].abs()), n[0].abs().min(n[1].abs()));
+    let (outer, inner) = (0.5 * (long + short), 0.5 * (long - short));
+    let from_corner = outer - e.abs();
+    if e.abs() <= inner {
+        (0.5 + e / long, 1.0 / long)
+    } else if from_corner <= 0.0 {
+        (if e > 0.0 { 1.0 } else { 0.0 }, 0.0)
+    } else {
+        let corner = from_corner * from_corner / (2.0 * long * short);
+        (if e > 0.0 { 1.0 - corner } else { corner }, from_corner / (long * short))
+    }
 }
 
 /// Width of the edge while the disk is approached, px: the basin of the minimum grows with it.
@@ -126,6 +222,8 @@ const N: usize = 5;
 pub(crate) struct Window {
     pixels: Vec<Pixel>,
     rim: Rim,
+    /// What Σ w r² is expected to be, in units of a pixel's variance over what is expected of it.
+    expected_chi2: f64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -191,18 +289,25 @@ impl Window {
                 }
             }
         }
+        self.expected_chi2 = self.pixels.len() as f64;
+    }
+
+    /// Variance over what is expected, or variance if that is the same for all pixels.
+    fn scale(&self, chi2: f64, n_unknowns: usize) -> Option<f64> {
+        let freedom = self.expected_chi2 - n_unknowns as f64;
+        (freedom > 0.0).then(|| chi2 / freedom)
     }
 
     /// Brings the pixels of the rim to the front: those that an edge of width `softness` crosses if centre and radius
     /// change by no more than [`SLACK`] together.
-    fn find_rim(&mut self, disk: &DiskShape, q: [f64; 2], radius: f64, softness: f64) {
-        let reach = 0.5 * softness + SLACK;
+    fn find_rim(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) {
+        let reach = model.half_width(softness) * model.disk.greatest_slope() + SLACK;
         let low = (radius - reach).max(0.0).powi(2);
         let high = (radius + reach).powi(2);
         let mut rim = Rim { n: 0, q, radius, softness, others: [0.0; 3], inside: [0.0; 2] };
         for i in 0..self.pixels.len() {
             let Pixel { y, x, value, weight } = self.pixels[i];
-            let rho2 = disk.radius_squared(y - q[0], x - q[1]).0;
+            let rho2 = model.disk.radius_squared(y - q[0], x - q[1]).0;
             if (low..=high).contains(&rho2) {
                 self.pixels.swap(rim.n, i);
                 rim.n += 1;
@@ -220,41 +325,34 @@ impl Window {
     }
 
     /// One pass: what χ² and its step need.
-    fn sums(&mut self, disk: &DiskShape, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
-        let moved = disk.greatest_slope() * (q[0] - self.rim.q[0]).hypot(q[1] - self.rim.q[1]);
+    fn sums(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
+        let moved = model.disk.greatest_slope() * (q[0] - self.rim.q[0]).hypot(q[1] - self.rim.q[1]);
         if moved + (radius - self.rim.radius).abs() > SLACK || softness != self.rim.softness {
-            self.find_rim(disk, q, radius, softness);
+            self.find_rim(model, q, radius, softness);
         }
         let [mut ww, mut wv, mut wvv] = self.rim.others;
         let [mut wd, mut wdv] = self.rim.inside;
         let mut wdd = wd;
-        let inside = (radius - 0.5 * softness).max(0.0).powi(2);
-        let outside = (radius + 0.5 * softness).powi(2);
         // Rows ∂d/∂q_y, ∂d/∂q_x, ∂d/∂R of the products with φ: only pixels on the edge have them.
         let mut edge = [[0.0; N]; 3];
         let mut edge_v = [0.0; 3];
         for &Pixel { y, x, value: v, weight: w } in &self.pixels[..self.rim.n] {
-            let (rho2, slope) = disk.radius_squared(y - q[0], x - q[1]);
             ww += w;
             wv += w * v;
             wvv += w * v * v;
-            if rho2 >= outside {
-                continue;
-            }
-            if rho2 <= inside {
-                wd += w;
-                wdd += w;
-                wdv += w * v;
-                continue;
-            }
-            let rho = rho2.sqrt();
-            let d = (radius - rho) / softness + 0.5;
+            let (d, g) = match model.part(y - q[0], x - q[1], radius, softness) {
+                Part::Outside => continue,
+                Part::Inside => {
+                    wd += w;
+                    wdd += w;
+                    wdv += w * v;
+                    continue;
+                }
+                Part::Edge(d, g) => (d, g),
+            };
             wd += w * d;
             wdd += w * d * d;
             wdv += w * d * v;
-            // ∂d/∂q = (∂ρ²/∂r) / (2ρ · softness)
-            let by = 0.5 / (rho.max(1e-9) * softness);
-            let g = [slope[0] * by, slope[1] * by, 1.0 / softness];
             let phi = [d, 1.0, g[0], g[1], g[2]];
             for (i, &gi) in g.iter().enumerate() {
                 for (e, &p) in edge[i].iter_mut().zip(&phi) {
@@ -281,16 +379,29 @@ impl Window {
         Some(Sums { gram, moments, linear, chi2 })
     }
 
+    /// `n ln χ² − Σ ln w`.
+    fn unlikeliness(&self, chi2: f64) -> f64 {
+        let n = self.pixels.len() as f64;
+        n * chi2.max(f64::MIN_POSITIVE).ln() - self.pixels.iter().map(|p| p.weight.ln()).sum::<f64>()
+    }
+
     /// Weights 1/variance, the variance as the model expects it.
-    fn weigh(&mut self, disk: &DiskShape, q: [f64; 2], radius: f64, softness: f64, [a, b]: [f64; 2]) {
+    fn weigh(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64, [a, b]: [f64; 2]) {
         let floor = LEAST_VARIANCE * (a + b).abs().max(b.abs());
         if floor <= 0.0 {
             return;
         }
+        self.expected_chi2 = 0.0;
         for pixel in &mut self.pixels {
-            let rho = disk.radius_squared(pixel.y - q[0], pixel.x - q[1]).0.sqrt();
-            let d = ((radius - rho) / softness + 0.5).clamp(0.0, 1.0);
-            pixel.weight = 1.0 / (b + a * d).max(floor);
+            let d = match model.part(pixel.y - q[0], pixel.x - q[1], radius, softness) {
+                Part::Outside => 0.0,
+                Part::Inside => 1.0,
+                Part::Edge(d, _) => d,
+            };
+            let variance = (b + a * d).max(0.0);
+            pixel.weight = 1.0 / variance.max(floor);
+            // Less than 1 of dark pixels: where nothing is expected nothing scatters.
+            self.expected_chi2 += variance * pixel.weight;
         }
     }
 }
@@ -308,15 +419,15 @@ impl Sums {
 /// Levenberg's and Marquardt's descent from `q`, `radius`; the sums at the end.
 fn descend(
     window: &mut Window,
-    disk: &DiskShape,
+    model: &Model,
     q: &mut [f64; 2],
     radius: &mut f64,
     softness: f64,
     radii: Option<[f64; 2]>,
 ) -> Option<Sums> {
     const STEPS: usize = 15;
-    window.find_rim(disk, *q, *radius, softness);
-    let mut here = window.sums(disk, *q, *radius, softness)?;
+    window.find_rim(model, *q, *radius, softness);
+    let mut here = window.sums(model, *q, *radius, softness)?;
     let mut damping = 1e-3;
     for _ in 0..STEPS {
         let (normal, right) = here.normal();
@@ -329,7 +440,7 @@ fn descend(
             let Some(step) = solve(damped, right, radii.is_some()) else { break };
             let there = [q[0] + step[2].clamp(-1.0, 1.0), q[1] + step[3].clamp(-1.0, 1.0)];
             let r = radii.map_or(*radius, |[low, high]| (*radius + step[4]).clamp(low, high));
-            match window.sums(disk, there, r, softness) {
+            match window.sums(model, there, r, softness) {
                 Some(sums) if sums.chi2 < here.chi2 => {
                     next = Some((there, r, sums));
                     break;
@@ -368,43 +479,44 @@ pub(crate) fn fit_disk<F: Real>(
     frame: &[F],
     shape: (usize, usize),
     live: Option<&[bool]>,
-    disk: &DiskShape,
+    model: &Model,
     start: [f64; 2],
     others: &[[f64; 2]],
     params: &FitParams,
     window: &mut Window,
 ) -> Option<Fitted> {
+    let disk = &model.disk;
     let keep_off = disk.extent() + 1.5;
     let mut q = start;
     let mut radius = disk.radius;
     window.gather(frame, shape, live, start, disk.extent() + params.margin + 1.0, others, keep_off);
-    let approached = descend(window, disk, &mut q, &mut radius, SOFT, None)?;
+    let approached = descend(window, model, &mut q, &mut radius, SOFT, None)?;
     let weigh = |window: &mut Window, q, radius, softness, linear| {
         if params.noise == PixelNoise::Counting {
-            window.weigh(disk, q, radius, softness, linear);
+            window.weigh(model, q, radius, softness, linear);
         }
     };
     window.gather(frame, shape, live, q, disk.extent() + params.margin, others, keep_off);
     weigh(window, q, radius, SOFT, approached.linear);
     let t = params.radius_tolerance;
     let radii = (t > 0.0).then_some([(1.0 - t) * disk.radius, (1.0 + t) * disk.radius]);
-    let mut least = descend(window, disk, &mut q, &mut radius, SHARP, radii)?;
+    let mut least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     if params.noise == PixelNoise::Counting {
         weigh(window, q, radius, SHARP, least.linear);
-        least = descend(window, disk, &mut q, &mut radius, SHARP, radii)?;
+        least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     }
     let away = (q[0] - start[0]).hypot(q[1] - start[1]);
     if least.linear[0] <= 0.0 || away > 0.5 * disk.radius + 1.0 {
         return None;
     }
-    average(window, disk, q, radius, &least, radii.is_some())
+    average(window, model, q, radius, &least, radii.is_some())
 }
 
 /// Mean and covariance of the likelihood `exp(−χ²/2s²)`, s² = χ² per degree of freedom, over a grid of ±2.5 standard
 /// deviations, A and B at their best at each place.
 fn average(
     window: &mut Window,
-    disk: &DiskShape,
+    model: &Model,
     q: [f64; 2],
     radius: f64,
     least: &Sums,
@@ -412,20 +524,20 @@ fn average(
 ) -> Option<Fitted> {
     const SIDE: i32 = 2;
     const SPACING: f64 = 1.25;
-    let freedom = window.pixels.len().checked_sub(N).filter(|n| *n > 0)? as f64;
-    let s2 = least.chi2 / freedom;
+    let s2 = window.scale(least.chi2, if radius_is_free { N } else { N - 1 })?;
+    let unlikeliness = window.unlikeliness(least.chi2);
     let inverse = covariance(least.normal().0, radius_is_free)?;
     let covariance = inverse.map(|row| row.map(|c| s2 * c));
     let sigma = [covariance[0][0].sqrt(), covariance[1][1].sqrt()];
     // Noiseless pixels; or an edge that no grid of this kind describes.
     if s2 <= 0.0 || sigma.iter().any(|s| !(1e-7..0.5).contains(s)) {
-        return Some(Fitted { position: q, covariance });
+        return Some(Fitted { position: q, covariance, unlikeliness });
     }
     let (mut mass, mut first, mut second) = (0.0, [0.0; 2], [[0.0; 2]; 2]);
     for i in -SIDE..=SIDE {
         for j in -SIDE..=SIDE {
             let d = [SPACING * f64::from(i) * sigma[0], SPACING * f64::from(j) * sigma[1]];
-            let Some(sums) = window.sums(disk, [q[0] + d[0], q[1] + d[1]], radius, SHARP) else { continue };
+            let Some(sums) = window.sums(model, [q[0] + d[0], q[1] + d[1]], radius, SHARP) else { continue };
             let p = (-0.5 * (sums.chi2 - least.chi2) / s2).min(700.0).exp();
             mass += p;
             for a in 0..2 {
@@ -440,9 +552,9 @@ fn average(
     let spread = [0, 1].map(|a| [0, 1].map(|b| second[a][b] / mass - mean[a] * mean[b]));
     let trusted = spread[0][0] > 0.0 && spread[1][1] > 0.0 && mean.iter().all(|m| m.is_finite());
     Some(if trusted {
-        Fitted { position: [q[0] + mean[0], q[1] + mean[1]], covariance: spread }
+        Fitted { position: [q[0] + mean[0], q[1] + mean[1]], covariance: spread, unlikeliness }
     } else {
-        Fitted { position: q, covariance }
+        Fitted { position: q, covariance, unlikeliness }
     })
 }
 
@@ -454,4 +566,29 @@ fn covariance(normal: SMatrix<f64, N, N>, radius_is_free: bool) -> Option<[[f64;
         normal.fixed_view::<4, 4>(0, 0).into_owned().cholesky()?.inverse()
     };
     Some([[inverse[(2, 2)], inverse[(2, 3)]], [inverse[(3, 2)], inverse[(3, 3)]]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counted on a fine raster.
+    #[test]
+    fn half_planes_cover_what_they_cover() {
+        const FINE: i32 = 400;
+        for angle in [0.0, 0.3, std::f64::consts::FRAC_PI_4, 1.2, 2.5] {
+            let (sin, cos) = f64::sin_cos(angle);
+            for e in [-0.8, -0.55, -0.3, 0.0, 0.1, 0.45, 0.6, 0.75] {
+                let place = |i: i32| (f64::from(i) + 0.5) / f64::from(FINE) - 0.5;
+                let covered =
+                    (0..FINE * FINE).filter(|i| place(i / FINE) * sin + place(i % FINE) * cos <= e).count();
+                let expected = covered as f64 / f64::from(FINE * FINE);
+                let (part, slope) = half_plane(e, [sin, cos]);
+                assert!((part - expected).abs() < 3e-3, "{angle} {e}: {part}, counted {expected}");
+                let step = 1e-6;
+                let difference = half_plane(e + step, [sin, cos]).0 - half_plane(e - step, [sin, cos]).0;
+                assert!((difference / (2.0 * step) - slope).abs() < 1e-4, "{angle} {e}");
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ mod map;
 mod params;
 mod upsampled;
 
-pub use disk_fit::{FitParams, PixelNoise};
+pub use disk_fit::{DiskEdge, FitParams, PixelNoise};
 pub use params::{Border, CorrelationParams, Method, Refinement};
 
 use ndarray::{Array2, ArrayView2};
@@ -22,7 +22,7 @@ use crate::Template;
 use crate::intensity::finite_range;
 use crop::{Crop, CropScratch};
 use direct::Direct;
-use disk_fit::{DiskShape, Window, fit_disk};
+use disk_fit::{DiskShape, Fitted, Model, Window, fit_disk};
 use full::{Full, FullScratch};
 use map::Map;
 use upsampled::{Sampled, UpsampleScratch, greatest_sample};
@@ -234,8 +234,23 @@ impl<F: Real> CorrelationPlan<F> {
             scratch
                 .found
                 .extend(peaks.iter().filter(|p| p.status != PeakStatus::NoSignal).map(|p| p.refined));
+            let area = match fit.edge {
+                DiskEdge::Ramp => false,
+                DiskEdge::Area => true,
+                DiskEdge::Auto => self.areas_are_likelier(fit, frame, peaks, scratch),
+            };
             for (k, peak) in peaks.iter_mut().enumerate() {
-                self.fit(fit, frame, self.template_of(k), peak, scratch);
+                if peak.status == PeakStatus::NoSignal || self.disks[self.template_of(k)].is_none() {
+                    continue;
+                }
+                match self.fitted(fit, frame, k, peak, area, scratch) {
+                    Some(fitted) => {
+                        peak.refined = fitted.position;
+                        peak.covariance = fitted.covariance;
+                    }
+                    None if peak.status == PeakStatus::Found => peak.status = PeakStatus::NotFitted,
+                    None => {}
+                }
             }
         }
         Ok(())
@@ -476,19 +491,17 @@ impl<F: Real> CorrelationPlan<F> {
         }
     }
 
-    /// Replaces a position by that of a disk fitted to the pixels.
-    fn fit(
+    /// The disk fitted to the pixels around peak `k`.
+    fn fitted(
         &self,
         params: &FitParams,
         frame: &[F],
-        template: usize,
-        peak: &mut Peak,
+        k: usize,
+        peak: &Peak,
+        area: bool,
         scratch: &mut CorrelationScratch<F>,
-    ) {
-        let Some(disk) = &self.disks[template] else { return };
-        if peak.status == PeakStatus::NoSignal {
-            return;
-        }
+    ) -> Option<Fitted> {
+        let disk = self.disks[self.template_of(k)]?;
         // What was found twice is no neighbour.
         let distances = disk.extent()..disk.reach(params.margin);
         let [y, x] = peak.refined;
@@ -496,17 +509,34 @@ impl<F: Real> CorrelationPlan<F> {
         scratch
             .others
             .extend(scratch.found.iter().filter(|o| distances.contains(&(o[0] - y).hypot(o[1] - x))));
-        let live = self.live.as_deref();
-        let fitted =
-            fit_disk(frame, self.shape, live, disk, peak.refined, &scratch.others, params, &mut scratch.fit);
-        match fitted {
-            Some(fitted) => {
-                peak.refined = fitted.position;
-                peak.covariance = fitted.covariance;
+        let (live, others) = (self.live.as_deref(), &scratch.others[..]);
+        let model = Model { disk, area };
+        fit_disk(frame, self.shape, live, &model, peak.refined, others, params, &mut scratch.fit)
+    }
+
+    /// Whether the clearest disks are likelier where pixels count what falls on their area.
+    fn areas_are_likelier(
+        &self,
+        params: &FitParams,
+        frame: &[F],
+        peaks: &[Peak],
+        scratch: &mut CorrelationScratch<F>,
+    ) -> bool {
+        const ASKED: usize = 8;
+        let mut order: Vec<usize> =
+            (0..peaks.len()).filter(|&k| peaks[k].status == PeakStatus::Found).collect();
+        // Of equal ones the order must not depend on that of the positions.
+        let key = |k: usize| (peaks[k].elevation, peaks[k].refined[0], peaks[k].refined[1]);
+        order.sort_by(|&a, &b| key(b).partial_cmp(&key(a)).expect("elevations and positions are finite"));
+        let mut in_favour = 0.0;
+        for &k in order.iter().take(ASKED) {
+            let mut unlikeliness =
+                |area| Some(self.fitted(params, frame, k, &peaks[k], area, scratch)?.unlikeliness);
+            if let (Some(ramp), Some(area)) = (unlikeliness(false), unlikeliness(true)) {
+                in_favour += ramp - area;
             }
-            None if peak.status == PeakStatus::Found => peak.status = PeakStatus::NotFitted,
-            None => {}
         }
+        in_favour > 0.0
     }
 }
 

@@ -9,9 +9,9 @@ use super::{Lattice, length};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DistanceRule {
-    /// `√(d_i² + d_j²)` with `d_i = |i − round i|·|a|/√max(1, |i|)`, likewise j: the rule of libertem-blobfinder. Far-out
-    /// points are judged more leniently, so that a start whose vectors are slightly off still gathers them. For oblique
-    /// cells it is not the distance in the plane.
+    /// `√(d_i² + d_j²)` with `d_i = |i − round i|·|a|/√max(1, |i|)`, likewise j: the rule of libertem-blobfinder.
+    /// Far-out points are judged more leniently, so that a start whose vectors are slightly off still gathers them.
+    /// For oblique cells it is not the distance in the plane.
     #[default]
     IndexScaled,
     /// `|(i − round i)·a + (j − round j)·b|`, px.
@@ -38,8 +38,8 @@ impl DistanceRule {
     }
 }
 
-/// The index `(i, j)` at which each point `(y, x)` stands: the nearest (half to even) if it is less than `tolerance` px away,
-/// judged by `rule`; None otherwise, and for points that are not finite.
+/// The index `(i, j)` at which each point `(y, x)` stands: the nearest (half to even) if it is less than `tolerance`
+/// px away, judged by `rule`; None otherwise, and for points that are not finite.
 ///
 /// # Errors
 /// [`Error::Parameter`] if a and b are parallel or not finite, or the tolerance is not above 0.

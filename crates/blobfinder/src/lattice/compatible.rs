@@ -1,7 +1,7 @@
 //! The lattice search of the Python package libertem-blobfinder, to compare with old results.
 //!
-//! It clusters difference vectors in polar coordinates, takes the first point for the zero of all lattices, and knows no
-//! significance: where points are left over, it reports lattices of very short vectors among them. Use
+//! It clusters difference vectors in polar coordinates, takes the first point for the zero of all lattices, and knows
+//! no significance: where points are left over, it reports lattices of very short vectors among them. Use
 //! [`search_lattices`](crate::search_lattices) for new work.
 
 use std::f64::consts::PI;
@@ -119,12 +119,13 @@ pub struct DifferenceClusters {
 
 /// Looks for lattices as libertem-blobfinder 0.6.1 does.
 ///
-/// `zero` is shared by all lattices; None: `centers` of the first point, or its position. `centers`: whole-numbered positions,
-/// by which the zero point is known, too. `candidates`: vectors `(y, x)`, tried before those that are guessed.
+/// `zero` is shared by all lattices; None: `centers` of the first point, or its position. `centers`: whole-numbered
+/// positions, by which the zero point is known, too. `candidates`: vectors `(y, x)`, tried before those that are
+/// guessed.
 ///
 /// # Errors
-/// [`Error::Parameter`] as [`FullMatchParams::validate`]; [`Error::Shape`] if there is not one centre per point. No point is no
-/// error, nor is there one where the package raises for want of vectors: the result is empty.
+/// [`Error::Parameter`] as [`FullMatchParams::validate`]; [`Error::Shape`] if there is not one centre per point. No
+/// point is no error, nor is there one where the package raises for want of vectors: the result is empty.
 pub fn full_match(
     points: &[LatticePoint],
     centers: Option<&[[f64; 2]]>,

@@ -13,8 +13,8 @@ pub enum Loss {
     /// `Σ e r²`.
     #[default]
     Square,
-    /// Huber's: as the square up to `k` standard deviations, linear beyond, so that points which do not belong pull with
-    /// bounded force. The standard deviation is that of `√e·r` per axis, from the median. k = 1.345 costs 5 % of
+    /// Huber's: as the square up to `k` standard deviations, linear beyond, so that points which do not belong pull
+    /// with bounded force. The standard deviation is that of `√e·r` per axis, from the median. k = 1.345 costs 5 % of
     /// precision where there is no such point.
     Huber {
         /// Where the loss becomes linear, in standard deviations; above 0.
@@ -39,8 +39,8 @@ impl Loss {
 pub enum CovarianceSource {
     /// From the covariance of every point, through the linear estimate: holds whatever the weights.
     Points,
-    /// From the scatter about the lattice, because a point has no covariance. Weights are taken as inverse variances up
-    /// to one factor; n − 3 degrees of freedom per axis.
+    /// From the scatter about the lattice, because a point has no covariance. Weights are taken as inverse variances
+    /// up to one factor; n − 3 degrees of freedom per axis.
     Residuals,
     /// There is none: rank below 3, or three points without covariances, which every lattice fits.
     None,
@@ -57,22 +57,23 @@ pub struct LatticeFit {
     pub covariance: [[f64; 6]; 6],
     /// Where the covariance comes from.
     pub covariance_source: CovarianceSource,
-    /// `Σ rᵀ C⁻¹ r / (2n − 6)` with the covariances of the points: about 1 if they and the lattice are right. NaN if a
-    /// point has none, or nothing is left over.
+    /// `Σ rᵀ C⁻¹ r / (2n − 6)` with the covariances of the points: about 1 if they and the lattice are right. NaN if
+    /// a point has none, or nothing is left over.
     pub reduced_chi2: f64,
     /// Number of points that took part.
     pub n_points: usize,
 }
 
-/// Fits zero, a, b to points whose indices `(i, j)` are known (they may be fractional): least `Σ ρ(√e |zero + i a + j b − q|)`.
+/// Fits zero, a, b to points whose indices `(i, j)` are known (they may be fractional): least
+/// `Σ ρ(√e |zero + i a + j b − q|)`.
 ///
-/// Points whose position or index is not finite, or whose weight is not finite and above 0, are left out. Singular values
-/// below machine epsilon × 16 max(n, 3) times the largest count as 0.
+/// Points whose position or index is not finite, or whose weight is not finite and above 0, are left out. Singular
+/// values below machine epsilon × 16 max(n, 3) times the largest count as 0.
 ///
-/// Covariance: with `β = H q`, `H = (XᵀWX)⁻¹XᵀW`, rows of X `(1, i, j)`: `Σ_k h_k h_kᵀ ⊗ C_k` if every point has a finite
-/// covariance C_k; otherwise `(XᵀWX)⁻¹ ⊗ Σ e r rᵀ/(n − 3)`. With [`Loss::Huber`] W holds the final weights in the first case, in
-/// the second it is Huber's asymptotic covariance (P. J. Huber, *Robust Statistics*, 1981, section 7.6, for the isotropic
-/// loss in two dimensions).
+/// Covariance: with `β = H q`, `H = (XᵀWX)⁻¹XᵀW`, rows of X `(1, i, j)`: `Σ_k h_k h_kᵀ ⊗ C_k` if every point has a
+/// finite covariance C_k; otherwise `(XᵀWX)⁻¹ ⊗ Σ e r rᵀ/(n − 3)`. With [`Loss::Huber`] W holds the final weights in
+/// the first case, in the second it is Huber's asymptotic covariance (P. J. Huber, *Robust Statistics*, 1981, section
+/// 7.6, for the isotropic loss in two dimensions).
 ///
 /// ```
 /// use nonius_blobfinder::{Lattice, LatticePoint, Loss, fit_lattice, index_grid};
@@ -215,8 +216,8 @@ fn solve_by_singular_values(rows: &[Row]) -> Solution {
     Solution { lattice: Lattice { zero: beta[0], a: beta[1], b: beta[2] }, rank, inverse }
 }
 
-/// Repeated least squares with weights `e·min(1, c/√e r)`, c = k standard deviations. Leaves the final weights in `rows`;
-/// returns c too.
+/// Repeated least squares with weights `e·min(1, c/√e r)`, c = k standard deviations. Leaves the final weights in
+/// `rows`; returns c too.
 fn solve_huber(rows: &mut [Row], plain: &[f64], k: f64) -> (Solution, f64) {
     let mut solution = solve(rows);
     let mut c = f64::INFINITY;
@@ -258,7 +259,8 @@ fn solve_huber(rows: &mut [Row], plain: &[f64], k: f64) -> (Solution, f64) {
     (solution, c)
 }
 
-/// Standard deviation per axis from the median of lengths: `median / √(2 ln 2)`, six of the 2n numbers spent on the fit.
+/// Standard deviation per axis from the median of lengths: `median / √(2 ln 2)`, six of the 2n numbers spent on the
+/// fit.
 pub(crate) fn rayleigh_scale(lengths: &[f64]) -> f64 {
     let n = lengths.len();
     if n <= 3 {

@@ -175,13 +175,14 @@ impl LatticeMatch {
         }
     }
 
-    /// The same match with the vectors of the [reduced](Lattice::reduced_basis) cell; unchanged if there is no lattice.
+    /// The same match with the vectors of the [reduced](Lattice::reduced_basis) cell; unchanged if there is no
+    /// lattice.
     pub fn reduced(&self) -> Self {
         self.lattice.reduced_basis().map_or_else(|| self.clone(), |basis| self.in_basis(basis))
     }
 
-    /// Positions of `indices` (None: of the points that belong), px. `drop_zero` leaves index (0, 0) out, `within` all that
-    /// lie outside a frame of a shape or nearer than a margin (px) to its edges.
+    /// Positions of `indices` (None: of the points that belong), px. `drop_zero` leaves index (0, 0) out, `within`
+    /// all that lie outside a frame of a shape or nearer than a margin (px) to its edges.
     pub fn positions(
         &self,
         indices: Option<&[[f64; 2]]>,
@@ -216,8 +217,8 @@ fn transformed(covariance: &[[f64; 6]; 6], change: [[f64; 3]; 3]) -> [[f64; 6]; 
 
 /// Refines a lattice of which a start is known: assign, fit, assign all points again, fit again.
 ///
-/// Points of a weight below `min_weight`, of a weight that is not finite and above 0, or of a position that is not finite
-/// are left out. Each assignment must find `min_match` points.
+/// Points of a weight below `min_weight`, of a weight that is not finite and above 0, or of a position that is not
+/// finite are left out. Each assignment must find `min_match` points.
 ///
 /// ```
 /// use nonius_blobfinder::{Lattice, LatticePoint, MatchParams, fast_match, index_grid};
@@ -267,8 +268,8 @@ pub fn fast_match(points: &[LatticePoint], start: &Lattice, params: &MatchParams
 
 /// Fits a lattice to points whose indices are given; all take part, however far they lie.
 ///
-/// Indices may be fractional: offsets in px with the virtual vectors (1, 0) and (0, 1) give the distortion of the frame as
-/// rows a, b. Points without finite position, index and weight above 0 are left out.
+/// Indices may be fractional: offsets in px with the virtual vectors (1, 0) and (0, 1) give the distortion of the
+/// frame as rows a, b. Points without finite position, index and weight above 0 are left out.
 ///
 /// # Errors
 /// [`Error::Shape`] if there is not one index per point; [`Error::Parameter`] for a `k` of the loss out of range.

@@ -100,8 +100,8 @@ impl Lattice {
         std::array::from_fn(|axis| self.zero[axis] + i * self.a[axis] + j * self.b[axis])
     }
 
-    /// `a_x b_y − a_y b_x`, px²: the area of the cell, positive where b follows a in the sense of growing `atan2(y, x)`
-    /// (on the screen, with y downwards, clockwise).
+    /// `a_x b_y − a_y b_x`, px²: the area of the cell, positive where b follows a in the sense of growing
+    /// `atan2(y, x)` (on the screen, with y downwards, clockwise).
     pub fn signed_area(&self) -> f64 {
         cross(self.a, self.b)
     }

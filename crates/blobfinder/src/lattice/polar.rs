@@ -3,8 +3,8 @@
 use ndarray::{Array, ArrayView, Axis, Dimension};
 use nonius_core::{Result, check_shape};
 
-/// `(r, φ)` of a vector `(y, x)`: `r = √(y² + x²)`, `φ = atan2(y, x)` in radians, −π < φ ≤ π: 0 along +x, π/2 along +y, which
-/// is downwards on the screen.
+/// `(r, φ)` of a vector `(y, x)`: `r = √(y² + x²)`, `φ = atan2(y, x)` in radians, −π < φ ≤ π: 0 along +x, π/2 along
+/// +y, which is downwards on the screen.
 pub fn polar([y, x]: [f64; 2]) -> [f64; 2] {
     [y.hypot(x), y.atan2(x)]
 }

@@ -6,7 +6,8 @@ use nonius_core::{Error, Result};
 
 use super::{Lattice, cross, dot, length};
 
-/// Vectors of the same lattice as whole-numbered sums of others: `a' = m_a a + m_b b`, `b' = n_a a + n_b b`, determinant ±1.
+/// Vectors of the same lattice as whole-numbered sums of others: `a' = m_a a + m_b b`, `b' = n_a a + n_b b`,
+/// determinant ±1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnimodularBasis {
     rows: [[i32; 2]; 2],
@@ -62,13 +63,13 @@ impl Lattice {
     /// The vectors that stand for this lattice: `|a| ≤ |b|`, the two shortest there are; b follows a by an angle in
     /// (60°, 120°] in the sense of growing `atan2(y, x)`; a points into the half-plane x > 0 (or along +y).
     ///
-    /// Where several pairs qualify because lengths are equal (to 1e-9), the one whose a lies nearest to +x is taken; of
-    /// two at the same angle on either side, that with y > 0; then the greatest angle between a and b. Close to such a
-    /// tie, as for square and hexagonal cells with noise, the choice may change from frame to frame: there
+    /// Where several pairs qualify because lengths are equal (to 1e-9), the one whose a lies nearest to +x is taken;
+    /// of two at the same angle on either side, that with y > 0; then the greatest angle between a and b. Close to
+    /// such a tie, as for square and hexagonal cells with noise, the choice may change from frame to frame: there
     /// [`basis_nearest`](Self::basis_nearest) to one of them keeps maps smooth.
     ///
-    /// None if the vectors are parallel or not finite, or so long beside their cell (beyond 2³¹) that whole numbers run
-    /// out.
+    /// None if the vectors are parallel or not finite, or so long beside their cell (beyond 2³¹) that whole numbers
+    /// run out.
     pub fn reduced_basis(&self) -> Option<UnimodularBasis> {
         self.try_inverse()?;
         let [u, v] = self.shortest()?;
@@ -82,7 +83,7 @@ impl Lattice {
                 let cosine = dot(a, b) / (length(a) * length(b));
                 let is_shortest = length(a) <= shorter * (1.0 + EQUAL) && length(b) <= longer * (1.0 + EQUAL);
                 let forward = is_forward(a);
-                let angle = cosine >= -0.5 - EQUAL && cosine < 0.5 - EQUAL && cross(a, b) > 0.0;
+                let angle = (-0.5 - EQUAL..0.5 - EQUAL).contains(&cosine) && cross(a, b) > 0.0;
                 if !(is_shortest && forward && angle && determinant([p, q]).abs() == 1) {
                     continue;
                 }
@@ -107,16 +108,16 @@ impl Lattice {
             .ok_or_else(|| Error::parameter("lattice", "finite, of vectors that are not parallel", got()))
     }
 
-    /// The vectors of this lattice that lie nearest to those of `reference`, each rounded to whole indices. None if they
-    /// make no basis: the lattices are too different to be told which vector is which, or one is invalid.
+    /// The vectors of this lattice that lie nearest to those of `reference`, each rounded to whole indices. None if
+    /// they make no basis: the lattices are too different to be told which vector is which, or one is invalid.
     pub fn basis_nearest(&self, reference: &Lattice) -> Option<UnimodularBasis> {
         let inverse = Lattice { zero: [0.0; 2], ..*self }.try_inverse()?;
         let whole = |v: [f64; 2]| inverse.indices(v).map(|i| i.round_ties_even() as i32);
         UnimodularBasis::new([whole(reference.a), whole(reference.b)]).ok()
     }
 
-    /// Whether both are the same lattice, whatever their vectors: those of the other are whole-numbered sums of these, to
-    /// `tolerance` px per vector, and its zero is a lattice point, to `tolerance` px.
+    /// Whether both are the same lattice, whatever their vectors: those of the other are whole-numbered sums of
+    /// these, to `tolerance` px per vector, and its zero is a lattice point, to `tolerance` px.
     pub fn is_equivalent(&self, other: &Lattice, tolerance: f64) -> bool {
         let Some(basis) = self.basis_nearest(other) else {
             return false;
@@ -129,8 +130,8 @@ impl Lattice {
             && zero.is_some_and(|index| near(own.position(index), other.zero))
     }
 
-    /// The two shortest vectors, |a| ≤ |b|, b following a; of either sign and any of several equal ones. For loops that only
-    /// want the size and shape of the cell. None as [`reduced_basis`](Self::reduced_basis).
+    /// The two shortest vectors, |a| ≤ |b|, b following a; of either sign and any of several equal ones. For loops
+    /// that only want the size and shape of the cell. None as [`reduced_basis`](Self::reduced_basis).
     pub(crate) fn shortened(&self) -> Option<Lattice> {
         self.try_inverse()?;
         let (mut u, mut v) = (self.a, self.b);

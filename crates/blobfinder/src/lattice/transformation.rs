@@ -22,8 +22,8 @@ impl AffineTransformation {
     /// result.) Fewer than three points, or points on one line, give the solution of least norm.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `to` or `weights` have another length than `from`; [`Error::Parameter`] for a centre that is
-    /// not finite.
+    /// [`Error::Shape`] if `to` or `weights` have another length than `from`; [`Error::Parameter`] for a centre that
+    /// is not finite.
     pub fn fit(
         from: &[[f64; 2]],
         to: &[[f64; 2]],

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::ZeroShift;
 use super::disks::{DiskFinder, Disks, FoundDisks};
 use crate::{
-    CorrelationParams, CorrelationPlan, Lattice, LatticeMatch, LatticePoint, Loss, MatchParams, Peak,
-    PeakStatus, Refinement, Template, affine_match, fast_match, index_grid,
+    CorrelationParams, CorrelationPlan, CovarianceSource, Lattice, LatticeMatch, LatticePoint, Loss,
+    MatchParams, Peak, PeakStatus, Refinement, Template, affine_match, fast_match, index_grid,
 };
 
 /// How the lattice of every frame is refined.
@@ -125,7 +125,8 @@ pub struct RefinedLattices {
     pub a: Array2<f64>,
     /// Second vector.
     pub b: Array2<f64>,
-    /// Covariance of `(zero_y, zero_x, a_y, a_x, b_y, b_x)`, px², shape (sample, 6, 6).
+    /// Covariance of `(zero_y, zero_x, a_y, a_x, b_y, b_x)`, px², shape (sample, 6, 6): that of the fit, times its χ² per
+    /// degree of freedom where the disks scatter more than their own covariances allow.
     pub covariance: Array3<f64>,
     /// Whether each position's disk belongs to the lattice, shape (sample, position).
     pub selector: Array2<bool>,
@@ -238,9 +239,14 @@ impl<F: Real> Consumer for LatticeRefiner<F> {
         let Refiner { disks, matches, selector } = partial;
         self.finder.frames(tile, disks, |_, shift, peaks| {
             let found = self.fit(shift, peaks)?;
+            // Disks that scatter more than they say (Birge's ratio).
+            let scale = match found.covariance_source {
+                CovarianceSource::Points => found.reduced_chi2.max(1.0),
+                _ => 1.0,
+            };
             matches.push(Matched {
                 lattice: found.lattice,
-                covariance: found.covariance,
+                covariance: found.covariance.map(|row| row.map(|c| scale * c)),
                 error: found.error,
             });
             selector.extend(&found.selector);

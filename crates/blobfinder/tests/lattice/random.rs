@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use nonius_blobfinder::{Lattice, LatticePoint, LatticeSearchParams, index_grid, search_lattices};
+use nonius_blobfinder::{
+    Lattice, LatticePoint, LatticeSearchParams, MatchParams, fast_match, index_grid, search_lattices,
+};
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 pub(super) struct Random(pub(super) u64);
@@ -204,4 +206,17 @@ fn monte_carlo() {
         }
         eprintln!("{n} points at random: {:.2} % with a lattice", 100.0 * extra as f64 / draws as f64);
     }
+    let mut random = Random(3);
+    let lattice = SPECIFIED.lattice(&mut random);
+    let points: Vec<_> =
+        SPECIFIED.points(&[lattice], &mut random).into_iter().map(LatticePoint::new).collect();
+    let start = Instant::now();
+    for _ in 0..draws {
+        assert!(fast_match(&points, &lattice, &MatchParams::default()).unwrap().is_valid());
+    }
+    eprintln!(
+        "fast match of {} points: {:.2} us",
+        points.len(),
+        1e6 * start.elapsed().as_secs_f64() / draws as f64
+    );
 }

@@ -5,7 +5,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Axis, Error, FrameSource, PixelBuffer, Pixels, Result, Roi, check_frames, check_not_empty, check_shape,
+    Axis, Corrected, CorrectionParams, Error, FrameSource, PixelBuffer, Pixels, Result, Roi, check_frames,
+    check_not_empty, check_shape,
 };
 
 /// What becomes of scan positions without a frame.
@@ -117,6 +118,18 @@ impl<'a> Scan<'a> {
         let sizes = |axes: &[Axis]| axes.iter().map(|a| a.size).collect::<Vec<_>>();
         check_shape("axes", &sizes(&self.axes), &sizes(&axes))?;
         self.axes = axes;
+        Ok(self)
+    }
+
+    /// The same with its frames corrected, in `f32`; as it is if there is nothing to correct. The value of frames that
+    /// are missing and filled in is not corrected.
+    ///
+    /// # Errors
+    /// As [`Corrected::new`].
+    pub fn corrected(mut self, params: &CorrectionParams) -> Result<Self> {
+        if !params.is_nothing() {
+            self.frames = Box::new(Corrected::new(self.frames, params)?);
+        }
         Ok(self)
     }
 

@@ -1,6 +1,7 @@
 //! What must hold for any input, and errors where there is nothing to hold.
 
 mod bad_input;
+mod corrections;
 mod filters;
 mod shifts;
 mod statistics;

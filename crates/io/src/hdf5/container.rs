@@ -5,11 +5,23 @@ use std::fmt::Debug;
 use crate::Result;
 use crate::dtype::Encoding;
 
+/// Attributes and coordinates have at most so many values.
+pub(crate) const FEW: u64 = 1 << 20;
+
 /// Names of what a group holds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Members {
     pub(crate) groups: Vec<String>,
     pub(crate) datasets: Vec<String>,
+}
+
+impl Members {
+    /// In the order of names: which of several arrays comes first is not to depend on who reads the file.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.groups.sort();
+        self.datasets.sort();
+        self
+    }
 }
 
 /// Value of an attribute or of a small dataset.

@@ -87,7 +87,7 @@ fn n_axes(file: &dyn Container, dataset: &str) -> Option<usize> {
 }
 
 /// All groups from the root on, parents first.
-fn all_groups(file: &dyn Container) -> Vec<String> {
+pub(crate) fn all_groups(file: &dyn Container) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut at = 0;
     while at < found.len() && found.len() < WIDTH {

@@ -8,7 +8,7 @@ use hdf5_reader::{
 };
 use nonius_core::DType;
 
-use super::container::{Attribute, Container, Dataset, Members};
+use super::container::{Attribute, Container, Dataset, FEW, Members};
 use super::filters;
 use crate::dtype::Encoding;
 use crate::{Error, Result};
@@ -16,8 +16,6 @@ use crate::{Error, Result};
 /// A file unfolds to at most this many times its size, or this many bytes.
 pub(crate) const EXPANSION: u64 = 1100;
 pub(crate) const LEAST_ROOM: u64 = 16 << 20;
-/// Attributes and coordinates have at most so many values.
-const FEW: u64 = 1 << 20;
 
 pub(crate) struct PureFile {
     path: PathBuf,
@@ -90,7 +88,7 @@ impl Container for PureFile {
 
     fn members(&self, path: &str) -> Members {
         let names = self.group(path).and_then(|g| g.member_names().ok());
-        names.map_or_else(Members::default, |(groups, datasets)| Members { groups, datasets })
+        names.map_or_else(Members::default, |(groups, datasets)| Members { groups, datasets }.sorted())
     }
 
     fn attribute(&self, object: &str, name: &str) -> Option<Attribute> {

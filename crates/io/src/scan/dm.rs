@@ -6,10 +6,13 @@ use std::sync::Arc;
 use nonius_core::{Axis, DType};
 
 use super::bytes::FileBytes;
+use super::loaded::Loaded;
 use super::records::{Records, Segment, Stored};
 use super::{Found, ScanOptions, ScanWarning, frame_bytes, positions};
+use crate::array::{Bytes, RawArray};
 use crate::dtype::Encoding;
 use crate::header::{Header, Value};
+use crate::open::Pixels;
 use crate::source::{Source, SourceReader};
 use crate::{Error, Result};
 
@@ -18,6 +21,11 @@ const MAX_DEPTH: usize = 32;
 /// Tags that are kept, and the longest text of one.
 const MAX_KEPT: usize = 20_000;
 const MAX_TEXT: u64 = 512;
+
+const BY_PIXEL: (&str, &str) = (
+    "a DM file of scans, one for every pixel of the detector",
+    "raise memory_limit, or save it frame by frame",
+);
 
 /// True if a file that begins like this is DM3 or DM4: its version, and whether numbers are little endian.
 pub(super) fn has_signature(start: &[u8]) -> bool {
@@ -54,7 +62,13 @@ struct Tree {
 
 pub(super) fn open(source: Arc<Source>, options: &ScanOptions) -> Result<Found> {
     let tree = Tree::read(&source)?;
-    let image = tree.image()?;
+    let mut image = tree.image()?;
+    let order = tree.find_number(&format!("{}.ImageTags.Meta Data.Data Order Swapped", image.path));
+    // The file counts up the positions of the scan first, then the pixels of a frame.
+    let by_pixel = image.sizes.len() == 4 && order == Some(0.0);
+    if by_pixel {
+        image.sizes.rotate_left(2);
+    }
     let encoding = Encoding::plain(image.dtype, !tree.little_endian);
     let stored = Stored::Numbers(encoding);
     let (w, h) = (image.sizes[0], image.sizes.get(1).copied().unwrap_or(1));
@@ -73,12 +87,14 @@ pub(super) fn open(source: Arc<Source>, options: &ScanOptions) -> Result<Found> 
         return Err(Error::damaged(source.path(), "DM image", problem));
     }
     let mut warnings: Vec<ScanWarning> = Vec::new();
-    if scan.len() > 1 {
+    if scan.len() > 1 && order.is_none() {
         let text = "which axes are the scan is not certain in DM files: the first two dimensions are taken as frames";
         warnings.push(ScanWarning::Remark(text.into()));
     }
-    let axis =
-        |k: usize, name: &str| tree.axis(&image.path, k, name, image.sizes.get(k).copied().unwrap_or(1));
+    let axis = |k: usize, name: &str| {
+        let stored = if by_pixel { (k + 2) % 4 } else { k };
+        tree.axis(&image.path, stored, name, image.sizes.get(k).copied().unwrap_or(1))
+    };
     let frame_axes = Some([axis(1, "y"), axis(0, "x")]);
     let names: &[&str] = match scan.len() {
         1 => &["scan"],
@@ -88,11 +104,19 @@ pub(super) fn open(source: Arc<Source>, options: &ScanOptions) -> Result<Found> 
     let last = image.sizes.len().saturating_sub(1);
     let scan_axes = (image.sizes.len() > 2 && scan.len() <= 3)
         .then(|| names.iter().enumerate().map(|(k, name)| axis(last - k, name)).collect());
-    let file = FileBytes::new(source, options.access)?;
-    let segment = Segment { file, first: image.at, stride: record, n };
-    let records = Records::in_file(segment, (h, w), stored);
     let metadata = tree.header();
-    Ok(Found { scan_axes, frame_axes, metadata, warnings, ..Found::new(records, scan) })
+    let found = if by_pixel {
+        // As an array whose first index, that of the position, runs fastest.
+        let bytes = Bytes::Plain { source: source.clone(), start: image.at };
+        let array = RawArray { bytes, shape: vec![n, 1, h * w], encoding, fortran: true, checksum: None };
+        let loaded = Loaded::new(&source, &Pixels::Raw(array), (n, (h, w)), options.memory_limit, BY_PIXEL)?;
+        Found::new(loaded, scan)
+    } else {
+        let file = FileBytes::new(source, options.access)?;
+        let segment = Segment { file, first: image.at, stride: record, n };
+        Found::new(Records::in_file(segment, (h, w), stored), scan)
+    };
+    Ok(Found { scan_axes, frame_axes, metadata, warnings, ..found })
 }
 
 /// The image of a file.

@@ -26,13 +26,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use nonius_core::{Axis, FrameSource, Missing, Scan};
+use nonius_core::{Axis, CorrectionParams, FrameSource, Missing, Scan};
 
 pub use options::{Access, RawLayout, ScanFormat, ScanOptions};
 pub use warning::ScanWarning;
 pub use write_blo::{BloParams, OutOfRange, write_blo};
 
 use crate::header::Header;
+use crate::open::read_image;
 use crate::selector::Selector;
 use crate::source::Source;
 use crate::{Error, Result};
@@ -63,6 +64,8 @@ struct Found {
     frames: Box<dyn FrameSource>,
     /// Shape of the scan as far as the file knows it.
     shape: Vec<usize>,
+    /// Frames before the first that belongs to the scan.
+    first_frame: usize,
     /// The error for frames that should be in the file and are not.
     cut: Option<Error>,
     /// Axes of the scan and of the frames, where calibrated.
@@ -79,6 +82,7 @@ impl Found {
         Found {
             frames: Box::new(frames),
             shape,
+            first_frame: 0,
             cut: None,
             scan_axes: None,
             frame_axes: None,
@@ -100,7 +104,11 @@ impl Found {
 ///   `.mib` files whose names begin as its own.
 /// - **Raw**: `ScanOptions::raw` says how; or a `.rpl` header, opened itself or beside the data. **EMPAD**: the
 ///   `.xml` file, opened itself or beside the `.raw` file.
-/// - **TVIPS**: `name_001.tvips` and so on continue `name_000.tvips`.
+/// - **TVIPS**: `name_001.tvips` and so on continue `name_000.tvips`. Where positions of the beam stand in the images
+///   (version 2) and count up row by row, they give the shape of the scan and its first frame, unless
+///   [`ScanOptions::scan`] does.
+/// - **DM**: of four dimensions the first two are the frame where the tag "Data Order Swapped" is 1, and the scan
+///   where it is 0; such a file is loaded whole. Without the tag they are taken as the frame, with a warning.
 ///
 /// ```no_run
 /// use nonius_io::{ScanOptions, open_scan};
@@ -198,6 +206,9 @@ fn assemble(path: PathBuf, format: ScanFormat, found: Found, options: &ScanOptio
             Some(cut) if params.missing == Missing::Error => return Err(cut),
             _ => params.shape = Some(found.shape),
         }
+        if params.sync_offset == 0 {
+            params.sync_offset = found.first_frame as isize;
+        }
     }
     let misfit = |reason| Error::Scan { path: path.clone(), reason };
     let frames = if options.flip_y { Box::new(flipped::Flipped(found.frames)) } else { found.frames };
@@ -209,6 +220,7 @@ fn assemble(path: PathBuf, format: ScanFormat, found: Found, options: &ScanOptio
         axes[k] = Axis { size: axes[k].size, ..known };
     }
     let scan = scan.with_axes(axes).map_err(misfit)?;
+    let scan = scan.corrected(&corrections(options)?).map_err(misfit)?;
     let mut warnings = found.warnings;
     if scan.n_missing() > 0 {
         warnings.push(ScanWarning::Missing { frames: scan.n_missing() });
@@ -225,6 +237,15 @@ fn assemble(path: PathBuf, format: ScanFormat, found: Found, options: &ScanOptio
         frame_numbers: found.frame_numbers,
         virtual_image: found.virtual_image,
     })
+}
+
+/// The images that `options` name.
+fn corrections(options: &ScanOptions) -> Result<CorrectionParams> {
+    let image = |file: &Option<String>| -> Result<_> {
+        Ok(file.as_deref().map(read_image::<f64>).transpose()?.map(|image| image.pixels))
+    };
+    let dead = image(&options.dead)?.map(|image| image.mapv(|v| v != 0.0));
+    Ok(CorrectionParams { dark: image(&options.dark)?, gain: image(&options.gain)?, dead })
 }
 
 /// The signature that a file of a format begins with, or an error that names both.

@@ -37,7 +37,11 @@ pub(super) fn open(source: Arc<Source>, options: &ScanOptions) -> Result<Found> 
     let expected = positions(&source, "NPY header", &scan)?;
     let stored = Stored::Numbers(h.encoding);
     let record = frame_bytes(&source, "NPY header", frame, stored)?;
-    let extent = extent(source.len(), h.data, record, Some(expected));
+    let mut extent = extent(source.len(), h.data, record, Some(expected));
+    if h.fortran && extent.complete < expected {
+        // What is cut off are the last pixels of every frame: none is whole, and none can be had.
+        extent.complete = 0;
+    }
     let (mut warnings, n) = (Vec::new(), extent.complete.min(expected));
     if extent.complete < expected {
         extent.warn(record, &mut warnings);

@@ -131,6 +131,15 @@ pub struct ScanOptions {
     pub order_by_number: bool,
     /// Put the last row of every frame first, for detectors that count rows from below (MIB). Default false.
     pub flip_y: bool,
+    /// Image of what the detector records without a signal, a path or a [`Selector`](crate::Selector); taken off
+    /// every frame, see [`CorrectionParams`](nonius_core::CorrectionParams). Default None. This one and the next two have
+    /// the orientation in which frames are delivered (after `flip_y`); with any of them these are `f32`.
+    pub dark: Option<String>,
+    /// Image of factors by which pixels are multiplied then. Default None.
+    pub gain: Option<String>,
+    /// Image that is 0 where a pixel lives, anything else (NaN, too) where it is dead and replaced by the mean of its
+    /// live neighbours. Default None.
+    pub dead: Option<String>,
     /// Take MRC mode 0 as `uint8`, as written before 2014, not `int8`. Default false.
     pub mode0_unsigned: bool,
     /// Arrays that cannot be read frame by frame (NPY in Fortran order, deflated NPZ) are loaded if they
@@ -149,6 +158,9 @@ impl Default for ScanOptions {
             check_numbers: true,
             order_by_number: false,
             flip_y: false,
+            dark: None,
+            gain: None,
+            dead: None,
             mode0_unsigned: false,
             memory_limit: 4 << 30,
         }

@@ -19,6 +19,10 @@ use crate::{Error, Result};
 const HEADER: u64 = 256;
 /// Bytes before each image in version 1.
 const HEADER_1: i32 = 12;
+/// Where a header of version 2 holds the position of the beam: two `f32`, x first.
+const POSITION: u64 = 68;
+/// As many images are compared with their positions; what follows is taken to go on alike.
+const MAX_COMPARED: usize = 1 << 16;
 /// Value of the mode field of an image: diffraction.
 const DIFFRACTION: u32 = 2;
 
@@ -78,7 +82,7 @@ pub(super) fn open(source: Arc<Source>, options: &ScanOptions) -> Result<Found> 
     let mut warnings: Vec<ScanWarning> = Vec::new();
     whole.warn(record, &mut warnings);
     let cut = sources.last().and_then(|last| cut(last, 0, record, whole));
-    let records = Records::new(segments, shape, stored);
+    let records = Records::new(segments.clone(), shape, stored);
     let mode = match version == 2 && image_header >= 28 && n > 0 {
         true => Some(Fields(&source.bytes("image header", HEADER, 28)?).u32(24)),
         false => None,
@@ -92,7 +96,68 @@ pub(super) fn open(source: Arc<Source>, options: &ScanOptions) -> Result<Found> 
     let frame_axes = (f.i32(36) > 0 && mode != Some(DIFFRACTION))
         .then(|| [axis("y", shape.0, f.i32(32)), axis("x", shape.1, f.i32(28))]);
     let metadata = cards(&f, mode);
-    Ok(Found { cut, frame_axes, metadata, warnings, ..Found::new(records, vec![whole.expected]) })
+    let mut found =
+        Found { cut, frame_axes, metadata, warnings, ..Found::new(records, vec![whole.expected]) };
+    if version == 2 && image_header >= POSITION + 8 {
+        let positions = positions(&segments, image_header)?;
+        match Rows::of(&positions, n) {
+            Some(rows) if rows.agree => {
+                found.shape = vec![rows.n, rows.width];
+                found.first_frame = rows.first;
+                // A cut image is behind the rows that are taken.
+                found.cut = None;
+            }
+            Some(rows) => found.warnings.push(ScanWarning::Remark(format!(
+                "rows of {} positions begin at image {}, but do not go on to the end: give the shape of the scan",
+                rows.width, rows.first
+            ))),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Where the beam stood when each image was taken, `(y, x)`.
+fn positions(segments: &[Segment], image_header: u64) -> Result<Vec<(f32, f32)>> {
+    let mut out = Vec::new();
+    for segment in segments {
+        for k in 0..segment.n.min(MAX_COMPARED - out.len()) {
+            let at = segment.first - image_header + k as u64 * segment.stride + POSITION;
+            let mut bytes = [0u8; 8];
+            segment.file.read("image header", at, &mut bytes)?;
+            let [x0, x1, x2, x3, y0, y1, y2, y3] = bytes;
+            out.push((f32::from_le_bytes([y0, y1, y2, y3]), f32::from_le_bytes([x0, x1, x2, x3])));
+        }
+    }
+    Ok(out)
+}
+
+/// The rows of a scan among positions that count up along x, then along y, both from 0. Before the scan the beam
+/// rests at its first position, behind it anywhere.
+#[derive(Debug, PartialEq)]
+struct Rows {
+    first: usize,
+    width: usize,
+    /// Whole rows.
+    n: usize,
+    /// True if no position of these rows is another than it should be.
+    agree: bool,
+}
+
+impl Rows {
+    /// `positions` are those of the first of `n_images` images.
+    fn of(positions: &[(f32, f32)], n_images: usize) -> Option<Rows> {
+        let first = positions.windows(2).position(|p| p == [(0.0, 0.0), (0.0, 1.0)])?;
+        let scan = &positions[first..];
+        let width = scan.iter().position(|&p| p == (1.0, 0.0))?;
+        let expected = |k: usize| ((k / width) as f32, (k % width) as f32);
+        let as_expected = scan.iter().enumerate().take_while(|&(k, &p)| p == expected(k)).count();
+        let to_the_end = as_expected == scan.len();
+        let n = if to_the_end { (n_images - first) / width } else { as_expected / width };
+        // Behind the scan the beam does not go on to rows that were not seen.
+        let ended = scan[as_expected..].iter().all(|&(y, _)| y < n as f32);
+        Some(Rows { first, width, n, agree: to_the_end || (as_expected % width == 0 && ended) })
+    }
 }
 
 /// `name_001.tvips` and so on behind `name_000.tvips`.
@@ -125,4 +190,38 @@ fn cards(f: &Fields<'_>, mode: Option<u32>) -> Header {
         header.push("MODE", i64::from(mode), "of the first image: 1 image, 2 diffraction");
     }
     header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(n: usize, width: usize) -> impl Iterator<Item = (f32, f32)> {
+        (0..n * width).map(move |k| ((k / width) as f32, (k % width) as f32))
+    }
+
+    #[test]
+    fn rows_are_found_where_positions_count_up() {
+        let rows = |positions: Vec<(f32, f32)>| Rows::of(&positions, positions.len());
+        let found = |first, width, n, agree| Some(Rows { first, width, n, agree });
+        let resting = |n: usize| std::iter::repeat_n((0.0, 0.0), n);
+        assert_eq!(rows(grid(3, 4).collect()), found(0, 4, 3, true));
+        assert_eq!(rows(resting(5).chain(grid(3, 4)).collect()), found(5, 4, 3, true));
+        assert_eq!(rows(grid(3, 4).chain(resting(5)).collect()), found(0, 4, 3, true));
+        // The recording ends within a row.
+        assert_eq!(rows(grid(3, 4).take(11).collect()), found(0, 4, 2, true));
+        // An image is missing within the scan, or was taken twice.
+        let lost = grid(4, 4).enumerate().filter(|(k, _)| *k != 6).map(|(_, p)| p);
+        assert!(!rows(lost.collect()).unwrap().agree);
+        let twice = grid(4, 4).flat_map(|p| std::iter::repeat_n(p, if p == (2.0, 0.0) { 2 } else { 1 }));
+        assert!(!rows(twice.collect()).unwrap().agree);
+        // No scan at all.
+        for none in
+            [vec![], vec![(0.0, 0.0)], resting(9).collect(), grid(1, 9).collect(), vec![(f32::NAN, 0.0); 9]]
+        {
+            assert_eq!(rows(none), None);
+        }
+        // More images than were compared.
+        assert_eq!(Rows::of(&grid(3, 4).collect::<Vec<_>>(), 4001), found(0, 4, 1000, true));
+    }
 }

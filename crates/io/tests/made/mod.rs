@@ -314,6 +314,23 @@ pub(crate) fn tvips_images(version: u32, frames: std::ops::Range<usize>) -> Vec<
     out
 }
 
+/// A TVIPS series of version 2 whose images, of 2 × 2 `u16` with the image's number, say where the beam stood.
+pub(crate) fn tvips_scan(positions: impl IntoIterator<Item = (f32, f32)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for v in [256u32, 2, 2, 2, 16, 0, 0, 1, 1, 0, 200, 80, 80] {
+        out.extend(v.to_le_bytes());
+    }
+    out.resize(256, b' ');
+    for (k, (y, x)) in positions.into_iter().enumerate() {
+        let start = out.len();
+        out.resize(start + 68, 0);
+        out.extend([x, y].iter().flat_map(|v| v.to_le_bytes()));
+        out.resize(start + 80, 0);
+        out.extend([k as u16; 4].iter().flat_map(|v| v.to_le_bytes()));
+    }
+    out
+}
+
 /// A TIA series of `u16` with a dimension of 3 and one of 2; with offsets of 32 or 64 bits.
 pub(crate) fn ser(wide: bool) -> Vec<u8> {
     let mut out = b"II\x97\x01".to_vec();
@@ -395,6 +412,11 @@ impl DmTags {
 
 /// A DM3 or DM4 file with dimensions 8, 8, 3, 2 of `u16`, little endian, and other tags before it.
 pub(crate) fn dm(version: u32) -> Vec<u8> {
+    dm_with(version, &[8, 8, 3, 2], &raw(false), None)
+}
+
+/// The same with its dimensions and pixels, and the tag that says in which order these stand.
+pub(crate) fn dm_with(version: u32, image_sizes: &[u32], image: &[u8], swapped: Option<u8>) -> Vec<u8> {
     let mut t = DmTags { version, out: Vec::new() };
     t.out.extend(version.to_be_bytes());
     t.wide(0);
@@ -404,23 +426,31 @@ pub(crate) fn dm(version: u32) -> Vec<u8> {
     t.data("Bounds", &[15, 0, 2, 0, 2, 0, 3], &[0; 6]);
     t.group("ImageList", 2);
     for thumbnail in [true, false] {
-        t.group("", 1);
+        let swapped = swapped.filter(|_| !thumbnail);
+        t.group("", if swapped.is_some() { 2 } else { 1 });
         t.group("ImageData", 4);
         t.group("Calibrations", 1);
-        t.group("Dimension", 2);
-        for _ in 0..2 {
+        // The third and fourth are those of a scan, if there is the tag.
+        let n_axes = if swapped.is_some() { 4u32 } else { 2 };
+        t.group("Dimension", n_axes.into());
+        for k in 0..n_axes {
             t.group("", 3);
             t.data("Origin", &[6], &4f32.to_le_bytes());
-            t.data("Scale", &[6], &0.5f32.to_le_bytes());
+            t.data("Scale", &[6], &(0.5f32 + (k / 2) as f32).to_le_bytes());
             t.data("Units", &[20, 4, 4], &le(&"1/nm".encode_utf16().collect::<Vec<_>>()));
         }
-        let (bytes, data_type) = if thumbnail { (vec![0; 8], 23) } else { (raw(false), 10) };
+        let (bytes, data_type) = if thumbnail { (vec![0; 8], 23) } else { (image.to_vec(), 10) };
         let (kind, size) = if thumbnail { (5, 4) } else { (4, 2) };
         t.data("Data", &[20, kind, bytes.len() as u64 / size], &bytes);
         t.data("DataType", &[5], &u32::to_le_bytes(data_type));
-        let sizes: &[u32] = if thumbnail { &[1, 2] } else { &[8, 8, 3, 2] };
+        let sizes: &[u32] = if thumbnail { &[1, 2] } else { image_sizes };
         t.group("Dimensions", sizes.len() as u64);
         sizes.iter().for_each(|s| t.data("", &[5], &s.to_le_bytes()));
+        if let Some(swapped) = swapped {
+            t.group("ImageTags", 1);
+            t.group("Meta Data", 1);
+            t.data("Data Order Swapped", &[8], &[swapped]);
+        }
     }
     t.out
 }

@@ -20,8 +20,8 @@ use score::{Scored, Scorer};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LatticeSearchParams {
-    /// How far from its place a point may lie at most, px, Euclidean; above 0. How far points do lie is estimated; this
-    /// is only the limit, so it need not be tight. Default: 3.
+    /// How far from its place a point may lie at most, px, Euclidean; above 0. How far points do lie is estimated;
+    /// this is only the limit, so it need not be tight. Default: 3.
     pub tolerance: f64,
     /// Points of less weight take no part. Default: 0.1.
     pub min_weight: f64,
@@ -31,8 +31,8 @@ pub struct LatticeSearchParams {
     pub min_length: f64,
     /// The greatest length of both vectors of the reduced cell, px. None (default): any.
     pub max_length: Option<f64>,
-    /// Lattices are reported of which points strewn at random would make fewer than this, per search; above 0. Default: 0.01.
-    /// Infinite: the best lattice whatever it is worth, then the best of the rest, and so on.
+    /// Lattices are reported of which points strewn at random would make fewer than this, per search; above 0.
+    /// Default: 0.01. Infinite: the best lattice whatever it is worth, then the best of the rest, and so on.
     pub max_accidental: f64,
     /// The greatest number of lattices. Default: 8.
     pub max_lattices: usize,
@@ -104,8 +104,8 @@ impl LatticeSearchParams {
 pub struct FoundLattice {
     /// The lattice, reduced, with its points.
     pub matched: LatticeMatch,
-    /// Decimal logarithm of how many lattices as good as this points strewn at random would make in one search: −2 says
-    /// one in a hundred searches.
+    /// Decimal logarithm of how many lattices as good as this points strewn at random would make in one search: −2
+    /// says one in a hundred searches.
     pub log10_accidental: f64,
     /// Standard deviation of the points about the lattice per axis, px.
     pub noise: f64,
@@ -124,33 +124,36 @@ pub struct LatticeSearch {
 
 /// Looks for lattices among points, several if there are, without a start.
 ///
-/// 1. *Candidates.* Vectors between points crowd where the lattice has its short vectors; the densest places, found in
-///    the plane of `(y, x)` with one metric in px, are combined in pairs.
-/// 2. *Fit.* From the points that share most such vectors outward, each pair's lattice is fitted to the points near it.
-/// 3. *Judgement.* How many lattices as good as this would n points strewn at random make? If k of them lie near places of a cell
-///    of area A, with a residual sum of squares R² after the fit, about
+/// 1. *Candidates.* Vectors between points crowd where the lattice has its short vectors; the densest places, found
+///    in the plane of `(y, x)` with one metric in px, are combined in pairs.
+/// 2. *Fit.* The pairs whose lattices gather most points for their size are fitted, from a point that shares many such
+///    vectors outward.
+/// 3. *Judgement.* How many lattices as good as this would n points strewn at random make? If k of them lie near
+///    places of a cell of area A, with a residual sum of squares R² after the fit, about
 ///
 ///    ```text
 ///    NFA = (n − 3) · C(n, k) · V(R)/A^(k−3) · c det XᵀX,    V = (π R²)^(k−3)/(k − 3)!
 ///    ```
 ///
-///    V is the volume of the ball of 2(k − 3) dimensions in which the residuals lie: three points fix a lattice, the others
-///    confirm it. `det XᵀX`, with rows `(1, i, j)` of X, counts the lattices that can be told apart; `c = 5.25` those of similar
-///    area and any shape. k is chosen per lattice where the number is least, so that the tolerance decides
-///    nothing. A standard deviation below 0.05 px counts as that; where all positions are whole numbers, below √(1/12). Of
-///    several lattices that one wins whose `NFA·C(M, k)·k!/M^k` is least, M being the places between its points: between a cell and
-///    a finer one through the same points, this and the smaller A decide. Cells of two and three times the area, and of a half and a third of it, are tried in
-///    any case. Numbers of false alarms as a criterion, with thresholds that adapt: L. Moisan and B. Stival, *A probabilistic
-///    criterion to detect rigid point matches between two images and estimate the fundamental matrix*, Int. J. Computer Vision 57, 201 (2004).
-/// 4. Points within `max(r, 3.5 σ)` belong, σ being estimated from them; the weighted fit follows, then the reduction of the cell and the
-///    choice of the zero. The next round starts with the points that are left and the zero point, which lattices of one frame
-///    may share.
+///    V is the volume of the ball of 2(k − 3) dimensions in which the residuals lie: three points fix a lattice, the
+///    others confirm it. `det XᵀX`, with rows `(1, i, j)` of X, counts the lattices that can be told apart;
+///    `c = 5.25` those of similar area and any shape. k is chosen per lattice where the number is least, so that the
+///    tolerance decides nothing. A standard deviation below 0.05 px counts as that; where all positions are whole
+///    numbers, below √(1/12). Of several lattices that one wins whose `NFA·C(M, k)·k!/M^k` is least, M being the
+///    places between its points: between a cell and a finer one through the same points, this and the smaller A
+///    decide. Cells of two and three times the area, and of a half and a third of it, are tried in any case. Numbers
+///    of false alarms as a criterion, with thresholds that adapt: L. Moisan and B. Stival, *A probabilistic criterion
+///    to detect rigid point matches between two images and estimate the fundamental matrix*, Int. J. Computer Vision
+///    57, 201 (2004).
+/// 4. Points within `max(r, 3.5 σ)` belong, σ being estimated from them; the weighted fit follows, then the reduction
+///    of the cell and the choice of the zero. The next round starts with the points that are left and the zero point,
+///    which lattices of one frame may share.
 ///
-/// Only one point counts per lattice place; others within the tolerance of it belong to no lattice. The result does not depend on
-/// the order of the points but for [`ZeroRule::First`].
+/// Only one point counts per lattice place; others within the tolerance of it belong to no lattice. The result does
+/// not depend on the order of the points but for [`ZeroRule::First`].
 ///
-/// What it cannot do: tell two superposed lattices from a finer one that happens to run through both; of random cells of 12
-/// to 25 px, noise 0.3 px, that is one pair in a hundred.
+/// What it cannot do: tell two superposed lattices from a finer one that happens to run through both; of random cells
+/// of 12 to 25 px, noise 0.3 px, that is one pair in a hundred.
 ///
 /// ```
 /// use nonius_blobfinder::{Lattice, LatticePoint, LatticeSearchParams, index_grid, search_lattices};
@@ -165,8 +168,8 @@ pub struct LatticeSearch {
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`] as [`LatticeSearchParams::validate`]. No point, too few, points on one line or all at one place: an
-/// empty result.
+/// [`Error::Parameter`] as [`LatticeSearchParams::validate`]. No point, too few, points on one line or all at one
+/// place: an empty result.
 pub fn search_lattices(points: &[LatticePoint], params: &LatticeSearchParams) -> Result<LatticeSearch> {
     params.validate()?;
     let strong = |p: &LatticePoint| p.is_usable() && p.weight >= params.min_weight;
@@ -318,7 +321,8 @@ fn nearest_place(lattice: &Lattice, inverse: &super::Inverse, point: [f64; 2]) -
     (index, length(difference(point, lattice.position(index))))
 }
 
-/// The nearest point within `radius` of each lattice place belongs; others within `beside` of an occupied place are doubles.
+/// The nearest point within `radius` of each lattice place belongs; others within `beside` of an occupied place are
+/// doubles.
 fn mark(places: &mut [Place], nearest: &[([f64; 2], f64)], radius: f64, beside: f64) {
     let mut order: Vec<usize> = (0..places.len()).collect();
     let key = |k: usize| (nearest[k].0[0], nearest[k].0[1], nearest[k].1);

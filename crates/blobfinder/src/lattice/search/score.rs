@@ -6,7 +6,8 @@ use super::LatticeSearchParams;
 use crate::lattice::fit::{Row, solve};
 use crate::lattice::{Lattice, length};
 
-/// Standard deviations below this count as this, px: positions are hardly ever better, and 0 would make anything certain.
+/// Standard deviations below this count as this, px: positions are hardly ever better, and 0 would make anything
+/// certain.
 const LEAST_SIGMA: f64 = 0.05;
 
 /// That of whole numbers, √(1/12): finer lattices that run through them prove nothing.
@@ -65,8 +66,8 @@ impl<'a> Scorer<'a> {
         self.params.tolerance.min(REACH * length(reduced.a))
     }
 
-    /// `cell` with that of the points `zeros` as its zero near whose lattice most points lie, and how much that says: the
-    /// information of so many points in the disks of this size, in nats.
+    /// `cell` with that of the points `zeros` as its zero near whose lattice most points lie, and how much that says:
+    /// the information of so many points in the disks of this size, in nats.
     pub(super) fn best_zero(&self, cell: &Lattice, zeros: &[usize]) -> (Lattice, f64) {
         let reach = self.reach(cell);
         let mut best = (*cell, -1.0);
@@ -133,7 +134,8 @@ impl<'a> Scorer<'a> {
         best
     }
 
-    /// Fitted to the points around zero, then farther and farther out, so that small errors of the vectors do no harm.
+    /// Fitted to the points around zero, then farther and farther out, so that small errors of the vectors do no
+    /// harm.
     fn grown(&self, start: &Lattice) -> Option<Lattice> {
         let mut lattice = *start;
         let mut rows = Vec::with_capacity(self.positions.len());
@@ -170,7 +172,8 @@ impl<'a> Scorer<'a> {
     }
 
     /// The lattice with as many points as make it least accidental, after the formula at
-    /// [`search_lattices`](crate::search_lattices); leaves the nearest places in `self.nearest`, by distance, one point per place.
+    /// [`search_lattices`](crate::search_lattices); leaves the nearest places in `self.nearest`, by distance, one
+    /// point per place.
     fn least_accidental(&mut self, lattice: &Lattice) -> Option<Scored> {
         let lattice = lattice.shortened().filter(|l| self.params.allows(l))?;
         let inverse = lattice.try_inverse()?;
@@ -228,8 +231,9 @@ impl<'a> Scorer<'a> {
     }
 }
 
-/// `ln(M^k (M − k)!/M!)`: what k points on M places, each on its own, are more likely than k points at random on any of them.
-/// M is the number of places in a region of the extent of the points: `12 √(det cov)` in units of index, +1 for its edge.
+/// `ln(M^k (M − k)!/M!)`: what k points on M places, each on its own, are more likely than k points at random on any
+/// of them. M is the number of places in a region of the extent of the points: `12 √(det cov)` in units of index, +1
+/// for its edge.
 fn occupation(determinant: f64, k: f64) -> f64 {
     let places = (12.0 * (determinant / (k * k * k)).sqrt() + 1.0).max(k);
     k * places.ln() + stirling(places - k) - stirling(places)

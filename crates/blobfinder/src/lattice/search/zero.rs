@@ -15,15 +15,15 @@ pub enum ZeroRule {
     /// that depends on the order of points.
     #[default]
     First,
-    /// The lattice place nearest to a position `(y, x)`, px, whether a point stands there or not (it may be behind a beam
-    /// stop).
+    /// The lattice place nearest to a position `(y, x)`, px, whether a point stands there or not (it may be behind a
+    /// beam stop).
     Given([f64; 2]),
     /// The point of the lattice nearest to a position `(y, x)`, px.
     Nearest([f64; 2]),
     /// The point of the lattice of greatest weight; of several, the one nearest to their centre of mass.
     Strongest,
-    /// The lattice place about which the points are most nearly symmetric: the greatest sum of `min(e_k, e_l)` over points k
-    /// whose opposite l is there, too. Of several, the one nearest to the centre of mass.
+    /// The lattice place about which the points are most nearly symmetric: the greatest sum of `min(e_k, e_l)` over
+    /// points k whose opposite l is there, too. Of several, the one nearest to the centre of mass.
     Symmetric,
 }
 
