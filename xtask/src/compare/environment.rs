@@ -25,7 +25,7 @@ pub(crate) const ENVIRONMENTS: &[Environment] = &[
     Environment {
         name: "blobfinder",
         // LiberTEM 0.16 asks for hdbscan as an extra only.
-        pins: &["libertem==0.16.0", "libertem-blobfinder==0.6.1", "hdbscan"],
+        pins: &["libertem==0.16.0", "libertem-blobfinder==0.6.1", "hdbscan==0.8.44", "numba==0.68.1", "numpy==2.4.6"],
         script: "blobfinder.py",
     },
 ];

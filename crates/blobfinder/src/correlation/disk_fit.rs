@@ -148,6 +148,16 @@ enum Part {
     Edge(f64, [f64; 3]),
 }
 
+impl Part {
+    fn share(&self) -> f64 {
+        match self {
+            Part::Outside => 0.0,
+            Part::Inside => 1.0,
+            Part::Edge(d, _) => *d,
+        }
+    }
+}
+
 impl Model {
     /// Half the greatest width of an edge of `softness`.
     fn half_width(&self, softness: f64) -> f64 {
@@ -156,6 +166,7 @@ impl Model {
     }
 
     /// Of the pixel `(dy, dx)` from the centre.
+    #[inline]
     fn part(&self, dy: f64, dx: f64, radius: f64, softness: f64) -> Part {
         let (rho2, slope) = self.disk.radius_squared(dy, dx);
         let reach = self.half_width(softness) * self.disk.greatest_slope();
@@ -242,9 +253,39 @@ struct Rim {
     q: [f64; 2],
     radius: f64,
     softness: f64,
-    /// Σw, Σwv, Σwv² of the others, and Σw, Σwv of those inside.
-    others: [f64; 3],
-    inside: [f64; 2],
+    /// Of all pixels, as far as they do not depend on the edge, and of those that are inside for certain.
+    levels: Levels,
+}
+
+/// Sums over pixels from which A and B follow: weights w, values v, shares d of the disk.
+#[derive(Debug, Clone, Copy, Default)]
+struct Levels {
+    w: f64,
+    wv: f64,
+    wvv: f64,
+    wd: f64,
+    wdd: f64,
+    wdv: f64,
+}
+
+impl Levels {
+    fn add(&mut self, &Pixel { value, weight, .. }: &Pixel, d: f64) {
+        let wd = weight * d;
+        self.wd += wd;
+        self.wdd += wd * d;
+        self.wdv += wd * value;
+    }
+
+    /// A and B at least χ², and χ² there; None where no pixel or all of them belong to the disk.
+    fn fit(&self) -> Option<([f64; 2], f64)> {
+        let &Levels { w, wv, wvv, wd, wdd, wdv } = self;
+        let determinant = wdd * w - wd * wd;
+        if determinant.is_nan() || determinant <= 1e-12 * wdd * w {
+            return None;
+        }
+        let [a, b] = [(wdv * w - wd * wv) / determinant, (wdd * wv - wd * wdv) / determinant];
+        Some(([a, b], (wvv - a * wdv - b * wv).max(0.0)))
+    }
 }
 
 /// Sums over a window for one place and radius.
@@ -304,55 +345,53 @@ impl Window {
         let reach = model.half_width(softness) * model.disk.greatest_slope() + SLACK;
         let low = (radius - reach).max(0.0).powi(2);
         let high = (radius + reach).powi(2);
-        let mut rim = Rim { n: 0, q, radius, softness, others: [0.0; 3], inside: [0.0; 2] };
+        let mut rim = Rim { n: 0, q, radius, softness, levels: Levels::default() };
         for i in 0..self.pixels.len() {
-            let Pixel { y, x, value, weight } = self.pixels[i];
+            let pixel = self.pixels[i];
+            let Pixel { y, x, value, weight } = pixel;
+            rim.levels.w += weight;
+            rim.levels.wv += weight * value;
+            rim.levels.wvv += weight * value * value;
             let rho2 = model.disk.radius_squared(y - q[0], x - q[1]).0;
             if (low..=high).contains(&rho2) {
                 self.pixels.swap(rim.n, i);
                 rim.n += 1;
-                continue;
-            }
-            for (sum, term) in rim.others.iter_mut().zip([1.0, value, value * value]) {
-                *sum += weight * term;
-            }
-            if rho2 < low {
-                rim.inside[0] += weight;
-                rim.inside[1] += weight * value;
+            } else if rho2 < low {
+                rim.levels.add(&pixel, 1.0);
             }
         }
         self.rim = rim;
     }
 
-    /// One pass: what χ² and its step need.
-    fn sums(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
+    /// The pixels that the edge may cross, and the sums of all others.
+    fn rim(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) -> (&[Pixel], Levels) {
         let moved = model.disk.greatest_slope() * (q[0] - self.rim.q[0]).hypot(q[1] - self.rim.q[1]);
         if moved + (radius - self.rim.radius).abs() > SLACK || softness != self.rim.softness {
             self.find_rim(model, q, radius, softness);
         }
-        let [mut ww, mut wv, mut wvv] = self.rim.others;
-        let [mut wd, mut wdv] = self.rim.inside;
-        let mut wdd = wd;
+        (&self.pixels[..self.rim.n], self.rim.levels)
+    }
+
+    /// χ² alone.
+    fn chi2(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) -> Option<f64> {
+        let (pixels, mut levels) = self.rim(model, q, radius, softness);
+        for pixel in pixels {
+            levels.add(pixel, model.part(pixel.y - q[0], pixel.x - q[1], radius, softness).share());
+        }
+        Some(levels.fit()?.1)
+    }
+
+    /// One pass: what χ² and its step need.
+    fn sums(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
+        let (pixels, mut levels) = self.rim(model, q, radius, softness);
         // Rows ∂d/∂q_y, ∂d/∂q_x, ∂d/∂R of the products with φ: only pixels on the edge have them.
         let mut edge = [[0.0; N]; 3];
         let mut edge_v = [0.0; 3];
-        for &Pixel { y, x, value: v, weight: w } in &self.pixels[..self.rim.n] {
-            ww += w;
-            wv += w * v;
-            wvv += w * v * v;
-            let (d, g) = match model.part(y - q[0], x - q[1], radius, softness) {
-                Part::Outside => continue,
-                Part::Inside => {
-                    wd += w;
-                    wdd += w;
-                    wdv += w * v;
-                    continue;
-                }
-                Part::Edge(d, g) => (d, g),
-            };
-            wd += w * d;
-            wdd += w * d * d;
-            wdv += w * d * v;
+        for pixel in pixels {
+            let &Pixel { y, x, value: v, weight: w } = pixel;
+            let part = model.part(y - q[0], x - q[1], radius, softness);
+            levels.add(pixel, part.share());
+            let Part::Edge(d, g) = part else { continue };
             let phi = [d, 1.0, g[0], g[1], g[2]];
             for (i, &gi) in g.iter().enumerate() {
                 for (e, &p) in edge[i].iter_mut().zip(&phi) {
@@ -361,13 +400,10 @@ impl Window {
                 edge_v[i] += w * gi * v;
             }
         }
-        let determinant = wdd * ww - wd * wd;
-        if determinant.is_nan() || determinant <= 1e-12 * wdd * ww {
-            return None;
-        }
-        let linear = [(wdv * ww - wd * wv) / determinant, (wdd * wv - wd * wdv) / determinant];
+        let (linear, chi2) = levels.fit()?;
+        let Levels { w, wv, wd, wdd, wdv, .. } = levels;
         let mut gram = SMatrix::<f64, N, N>::zeros();
-        gram.fixed_view_mut::<2, 2>(0, 0).copy_from_slice(&[wdd, wd, wd, ww]);
+        gram.fixed_view_mut::<2, 2>(0, 0).copy_from_slice(&[wdd, wd, wd, w]);
         for i in 0..3 {
             for j in 0..N {
                 gram[(2 + i, j)] = edge[i][j];
@@ -375,7 +411,6 @@ impl Window {
             }
         }
         let moments = SVector::from([wdv, wv, edge_v[0], edge_v[1], edge_v[2]]);
-        let chi2 = (wvv - linear[0] * wdv - linear[1] * wv).max(0.0);
         Some(Sums { gram, moments, linear, chi2 })
     }
 
@@ -393,11 +428,7 @@ impl Window {
         }
         self.expected_chi2 = 0.0;
         for pixel in &mut self.pixels {
-            let d = match model.part(pixel.y - q[0], pixel.x - q[1], radius, softness) {
-                Part::Outside => 0.0,
-                Part::Inside => 1.0,
-                Part::Edge(d, _) => d,
-            };
+            let d = model.part(pixel.y - q[0], pixel.x - q[1], radius, softness).share();
             let variance = (b + a * d).max(0.0);
             pixel.weight = 1.0 / variance.max(floor);
             // Less than 1 of dark pixels: where nothing is expected nothing scatters.
@@ -537,8 +568,8 @@ fn average(
     for i in -SIDE..=SIDE {
         for j in -SIDE..=SIDE {
             let d = [SPACING * f64::from(i) * sigma[0], SPACING * f64::from(j) * sigma[1]];
-            let Some(sums) = window.sums(model, [q[0] + d[0], q[1] + d[1]], radius, SHARP) else { continue };
-            let p = (-0.5 * (sums.chi2 - least.chi2) / s2).min(700.0).exp();
+            let Some(chi2) = window.chi2(model, [q[0] + d[0], q[1] + d[1]], radius, SHARP) else { continue };
+            let p = (-0.5 * (chi2 - least.chi2) / s2).min(700.0).exp();
             mass += p;
             for a in 0..2 {
                 first[a] += p * d[a];

@@ -117,6 +117,8 @@ pub struct CorrelationScratch<F: Real> {
     /// Where disks were found before any was fitted, and which of them are neighbours of the one in question.
     found: Vec<[f64; 2]>,
     others: Vec<[f64; 2]>,
+    /// Those that were asked which edge disks have, with the fits of a ramp and of areas.
+    asked: Vec<(usize, [Option<Fitted>; 2])>,
 }
 
 impl<F: Real> CorrelationPlan<F> {
@@ -188,6 +190,7 @@ impl<F: Real> CorrelationPlan<F> {
             fit: Window::default(),
             found: Vec::new(),
             others: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -234,6 +237,7 @@ impl<F: Real> CorrelationPlan<F> {
             scratch
                 .found
                 .extend(peaks.iter().filter(|p| p.status != PeakStatus::NoSignal).map(|p| p.refined));
+            scratch.asked.clear();
             let area = match fit.edge {
                 DiskEdge::Ramp => false,
                 DiskEdge::Area => true,
@@ -243,7 +247,12 @@ impl<F: Real> CorrelationPlan<F> {
                 if peak.status == PeakStatus::NoSignal || self.disks[self.template_of(k)].is_none() {
                     continue;
                 }
-                match self.fitted(fit, frame, k, peak, area, scratch) {
+                let asked = scratch.asked.iter().find(|(asked, _)| *asked == k).map(|(_, fits)| fits);
+                let fitted = match asked {
+                    Some(fits) => fits[usize::from(area)],
+                    None => self.fitted(fit, frame, k, peak, area, scratch),
+                };
+                match fitted {
                     Some(fitted) => {
                         peak.refined = fitted.position;
                         peak.covariance = fitted.covariance;
@@ -530,11 +539,11 @@ impl<F: Real> CorrelationPlan<F> {
         order.sort_by(|&a, &b| key(b).partial_cmp(&key(a)).expect("elevations and positions are finite"));
         let mut in_favour = 0.0;
         for &k in order.iter().take(ASKED) {
-            let mut unlikeliness =
-                |area| Some(self.fitted(params, frame, k, &peaks[k], area, scratch)?.unlikeliness);
-            if let (Some(ramp), Some(area)) = (unlikeliness(false), unlikeliness(true)) {
-                in_favour += ramp - area;
+            let fits = [false, true].map(|area| self.fitted(params, frame, k, &peaks[k], area, scratch));
+            if let [Some(ramp), Some(area)] = fits {
+                in_favour += ramp.unlikeliness - area.unlikeliness;
             }
+            scratch.asked.push((k, fits));
         }
         in_favour > 0.0
     }
