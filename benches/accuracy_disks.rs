@@ -12,7 +12,8 @@ use nonius::blobfinder::{
 use nonius::core::{PassParams, ScanParams, invert_symmetric};
 use nonius::io::{Selector, read_array};
 use nonius::synthetic::{
-    DiffractionBackground, DiffractionParams, DiffractionScan, DiffractionScanParams, DiskTexture, NoiseParams,
+    DiffractionBackground, DiffractionParams, DiffractionScan, DiffractionScanParams, DiskTexture,
+    NoiseParams,
 };
 use nonius::{NoProgress, Scan};
 use rayon::prelude::*;
@@ -108,6 +109,7 @@ fn rows() -> Vec<Row> {
         Row { what: "template 5 % too large, area", template: 1.05, ..area(6.5, 10_000.0, 1.0) },
         Row { what: "neighbours at 2.2 radii", distance: 2.2, ..ramp(5.0, 5000.0, 1.0) },
         Row { what: "neighbours at 2.2 radii, area", distance: 2.2, ..area(5.0, 5000.0, 1.0) },
+        Row { what: "overlap, 1.95 radii, area", distance: 1.95, ..area(6.5, 10_000.0, 1.0) },
         Row { what: "overlap, 1.8 radii, area", distance: 1.8, ..area(6.5, 10_000.0, 1.0) },
         Row { what: "read-out 2 electrons", sigma: 2.0, ..ramp(5.0, 5000.0, 1.0) },
         Row {
@@ -119,7 +121,11 @@ fn rows() -> Vec<Row> {
         textured(2000.0, 5.0),
         textured(20_000.0, 5.0),
         textured(20_000.0, 9.0),
-        Row { what: "stripes of 30 %", texture: Some(DiskTexture { modulation: 0.3, ..stripes }), ..area(6.5, 10_000.0, 1.0) },
+        Row {
+            what: "stripes of 30 %",
+            texture: Some(DiskTexture { modulation: 0.3, ..stripes }),
+            ..area(6.5, 10_000.0, 1.0)
+        },
     ]
 }
 
@@ -251,12 +257,11 @@ fn bound(
         }
     }
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let [level, disk, mut y, mut x] = columns;
+    let [level, mut disk, mut y, mut x] = columns;
     let without = |v: &mut Vec<f64>, u: &[f64]| {
         let share = dot(v, u) / dot(u, u);
         v.iter_mut().zip(u).for_each(|(v, u)| *v -= share * u);
     };
-    let mut disk = disk;
     without(&mut disk, &level);
     for slope in [&mut y, &mut x] {
         without(slope, &level);
@@ -272,7 +277,7 @@ fn positions(report: &mut Report, draws: u64, only: &str) -> Result<()> {
     report.say(&format!(
         "\nDisks: {n_frames} frames of nine per row, counting noise. The bound is Cramér and Rao's for a disk whose \
          level and background are unknown. Paraboloid and centre of mass are those of the correlation of logarithms.\n\n\
-         | disks | radius | electrons | background | bound, px | fit, px | fit ÷ bound | 1σ, % | 2σ, % | paraboloid, px | centre of mass, px | beyond {OUTLIER} px | not fitted |\n\
+         | disks | radius | electrons | background | bound, px | fit, px | fit ÷ bound | 1σ, % | 2σ, % | paraboloid, px | centre of mass, px | beyond {OUTLIER} px (fit, paraboloid, mass) | not fitted |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|"
     ));
     for row in rows().iter().filter(|row| format!("disks {}", row.what).contains(only)) {
@@ -296,12 +301,15 @@ fn positions(report: &mut Report, draws: u64, only: &str) -> Result<()> {
         let bound = mean(near(0).iter().flat_map(|d| d.bound)).sqrt();
         let fitted: Vec<&Draw> = near(0).into_iter().filter(|d| d.fitted).collect();
         let within = [1.0, 2.0].map(|n| {
-            let covers = |d: &&Draw| {
-                [0, 1].map(|a| f64::from(d.errors[0][a].abs() <= n * d.variance[a].sqrt()))
-            };
+            let covers =
+                |d: &&Draw| [0, 1].map(|a| f64::from(d.errors[0][a].abs() <= n * d.variance[a].sqrt()));
             100.0 * mean(fitted.iter().flat_map(covers))
         });
-        let (outliers, lost) = (found.len() - near(0).len(), found.iter().filter(|d| !d.fitted).count());
+        let outliers = [0, 1, 2].map(|r| found.len() - near(r).len());
+        let (outliers, lost) = (
+            format!("{}, {}, {}", outliers[0], outliers[1], outliers[2]),
+            found.iter().filter(|d| !d.fitted).count(),
+        );
         let Row { what, radius, electrons, background, .. } = row;
         report.say(&format!(
             "| {what} | {radius} | {electrons} | {background} | {bound:.4} | {:.4} | {:.2} | {:.1} | {:.1} | {:.4} | {:.4} | {outliers} | {lost} |",
@@ -379,9 +387,8 @@ fn scans(report: &mut Report) -> Result<()> {
         }
         let rms = |of: &[(f64, f64)]| mean(of.iter().map(|(e, _)| e * e)).sqrt();
         let claimed = mean(vectors.iter().map(|(_, s)| s * s)).sqrt();
-        let within = |of: &[(f64, f64)], n: f64| {
-            100.0 * mean(of.iter().map(|(e, s)| f64::from(e.abs() <= n * s)))
-        };
+        let within =
+            |of: &[(f64, f64)], n: f64| 100.0 * mean(of.iter().map(|(e, s)| f64::from(e.abs() <= n * s)));
         let (ab, two) = (within(&vectors, 1.0), within(&vectors, 2.0));
         let of_strain = within(&strains, 1.0);
         report.say(&format!(
@@ -413,7 +420,12 @@ fn member(name: &str) -> Result<Array2<f64>> {
 }
 
 /// Cramér–Rao bounds of a frame of which only the disks' places are known: their levels are read off the frame.
-fn bounds_of_frame(frame: ArrayView2<'_, f64>, truth: &[[f64; 2]], all: &[[f64; 2]], radius: f64) -> Vec<[f64; 2]> {
+fn bounds_of_frame(
+    frame: ArrayView2<'_, f64>,
+    truth: &[[f64; 2]],
+    all: &[[f64; 2]],
+    radius: f64,
+) -> Vec<[f64; 2]> {
     let ramp = |y: f64, x: f64, c: [f64; 2]| (radius + 0.5 - (y - c[0]).hypot(x - c[1])).clamp(0.0, 1.0);
     let of_disk = |&center: &[f64; 2]| {
         let distance = |y: usize, x: usize, c: [f64; 2]| (y as f64 - c[0]).hypot(x as f64 - c[1]);
@@ -433,9 +445,8 @@ fn bounds_of_frame(frame: ArrayView2<'_, f64>, truth: &[[f64; 2]], all: &[[f64; 
         }
         let a = (n * dv - d1 * v1) / (n * d2 - d1 * d1);
         let b = ((v1 - a * d1) / n).max(1e-3 * a);
-        let model = |c: [f64; 2]| {
-            Array2::from_shape_fn(frame.dim(), |(y, x)| b + a * ramp(y as f64, x as f64, c))
-        };
+        let model =
+            |c: [f64; 2]| Array2::from_shape_fn(frame.dim(), |(y, x)| b + a * ramp(y as f64, x as f64, c));
         let step = 1e-3;
         let slope = |axis: usize| {
             let (mut low, mut high) = (center, center);
@@ -491,13 +502,11 @@ fn recorded(report: &mut Report) -> Result<()> {
         let (frame, asked, truth) = (input("frame")?, input("peaks")?, input("truth")?);
         let inside: Array1<f64> = input("inside")?.iter().copied().collect();
         let name = case["inputs"]["frame"].as_str().context("a name")?;
-        let pairs = |array: &Array2<f64>| -> Vec<[f64; 2]> {
-            array.outer_iter().map(|p| [p[0], p[1]]).collect()
-        };
+        let pairs =
+            |array: &Array2<f64>| -> Vec<[f64; 2]> { array.outer_iter().map(|p| [p[0], p[1]]).collect() };
         let every = pairs(&member(&format!("{name}.true"))?);
         let positions: Vec<_> = pairs(&asked).iter().map(|p| p.map(|c| c as i32)).collect();
-        let plan =
-            CorrelationPlan::<f64>::new(frame.dim(), &[Template::new(&params)?], &Default::default())?;
+        let plan = CorrelationPlan::<f64>::new(frame.dim(), &[Template::new(&params)?], &Default::default())?;
         let peaks = plan.run(frame.view(), &positions)?;
         let truth = pairs(&truth);
         ensure!(truth.len() == peaks.len() && inside.len() == peaks.len(), "{row}: a truth for each disk");

@@ -16,9 +16,7 @@ use nonius::blobfinder::{
     search_lattices,
 };
 use nonius::core::{PassParams, Real, ScanParams};
-use nonius::synthetic::{
-    DiffractionBackground, DiffractionParams, DiffractionScan, DiffractionScanParams,
-};
+use nonius::synthetic::{DiffractionBackground, DiffractionParams, DiffractionScan, DiffractionScanParams};
 use nonius::{FrameSource, NoProgress, ReadFrames, Scan};
 
 const RADIUS: f64 = 8.0;

@@ -375,10 +375,7 @@ impl Job for Search {
 
 /// As the reference refines, of 25 positions.
 fn refine_compatible() -> RefineParams {
-    RefineParams {
-        max_index: 2,
-        ..RefineParams::compatible(CorrelationParams::compatible(Method::Crop, 0))
-    }
+    RefineParams { max_index: 2, ..RefineParams::compatible(CorrelationParams::compatible(Method::Crop, 0)) }
 }
 
 fn start(input: &Input) -> Result<Lattice> {

@@ -101,6 +101,12 @@ impl DiskShape {
         self.radius * self.ellipse.stretch.max(1.0)
     }
 
+    /// Pixels nearer than this to another disk are its own: up to its edge, and somewhat more as its place is not
+    /// known well.
+    fn keep_off(&self) -> f64 {
+        self.extent() + KEEP_OFF
+    }
+
     /// Distance from which on another disk shares no pixel with a fit.
     pub(crate) fn reach(&self, margin: f64) -> f64 {
         2.0 * self.extent() + margin + 2.5
@@ -109,6 +115,15 @@ impl DiskShape {
     /// Greatest change of ρ per px.
     fn greatest_slope(&self) -> f64 {
         1.0 / self.ellipse.stretch.min(1.0)
+    }
+
+    /// Length of the gradient of ρ, `normal`.
+    fn steepness(&self, normal: [f64; 2]) -> f64 {
+        if self.ellipse.stretch == 1.0 {
+            1.0
+        } else {
+            (normal[0].powi(2) + normal[1].powi(2)).sqrt().max(1e-9)
+        }
     }
 
     /// ρ² at `(dy, dx)` from the centre, ρ the radius before stretching, and its slopes along y and x.
@@ -159,44 +174,81 @@ impl Part {
 }
 
 impl Model {
+    fn edge(&self, radius: f64, softness: f64) -> Edge {
+        let reach = self.half_width(softness) * self.disk.greatest_slope();
+        Edge {
+            disk: self.disk,
+            area: self.area,
+            radius,
+            softness,
+            inside: (radius - reach).max(0.0).powi(2),
+            outside: (radius + reach).powi(2),
+        }
+    }
+
     /// Half the greatest width of an edge of `softness`.
     fn half_width(&self, softness: f64) -> f64 {
         // From corner to corner.
         if self.area { std::f64::consts::FRAC_1_SQRT_2 * softness } else { 0.5 * softness }
     }
+}
 
-    /// Of the pixel `(dy, dx)` from the centre.
+/// The edge of a disk of some radius.
+struct Edge {
+    disk: DiskShape,
+    area: bool,
+    radius: f64,
+    softness: f64,
+    /// ρ² up to which all pixels are inside, and from which on all are outside.
+    inside: f64,
+    outside: f64,
+}
+
+impl Edge {
+    /// What the pixel `(dy, dx)` from the centre is to the disk.
     #[inline]
-    fn part(&self, dy: f64, dx: f64, radius: f64, softness: f64) -> Part {
+    fn part(&self, dy: f64, dx: f64) -> Part {
         let (rho2, slope) = self.disk.radius_squared(dy, dx);
-        let reach = self.half_width(softness) * self.disk.greatest_slope();
-        if rho2 >= (radius + reach).powi(2) {
+        if rho2 >= self.outside {
             return Part::Outside;
         }
-        if rho2 <= (radius - reach).max(0.0).powi(2) {
+        if rho2 <= self.inside {
             return Part::Inside;
         }
         let rho = rho2.sqrt().max(1e-9);
-        let normal = [0.5 * slope[0] / rho, 0.5 * slope[1] / rho];
+        let normal = slope.map(|s| 0.5 * s / rho);
+        let (d, by) = if self.area {
+            let steepness = self.disk.steepness(normal);
+            let (d, by) =
+                half_plane((self.radius - rho) / (steepness * self.softness), normal.map(|n| n / steepness));
+            (d, by / (steepness * self.softness))
+        } else {
+            ((self.radius - rho) / self.softness + 0.5, 1.0 / self.softness)
+        };
+        match d {
+            ..=0.0 => Part::Outside,
+            1.0.. => Part::Inside,
+            d => Part::Edge(d, [normal[0] * by, normal[1] * by, by]),
+        }
+    }
+
+    /// The part of the pixel alone.
+    #[inline]
+    fn share(&self, dy: f64, dx: f64) -> f64 {
+        let (rho2, slope) = self.disk.radius_squared(dy, dx);
+        if rho2 >= self.outside {
+            return 0.0;
+        }
+        if rho2 <= self.inside {
+            return 1.0;
+        }
+        let rho = rho2.sqrt().max(1e-9);
         if !self.area {
-            let d = (radius - rho) / softness + 0.5;
-            let by = 1.0 / softness;
-            return match d {
-                ..=0.0 => Part::Outside,
-                1.0.. => Part::Inside,
-                d => Part::Edge(d, [normal[0] * by, normal[1] * by, by]),
-            };
+            return ((self.radius - rho) / self.softness + 0.5).clamp(0.0, 1.0);
         }
-        let steepness = normal[0].hypot(normal[1]).max(1e-9);
-        let e = (radius - rho) / (steepness * softness);
-        match half_plane(e, normal.map(|n| n / steepness)) {
-            (..=0.0, _) => Part::Outside,
-            (1.0.., _) => Part::Inside,
-            (d, by) => {
-                let by = by / (steepness * softness);
-                Part::Edge(d, [normal[0] * by, normal[1] * by, by])
-            }
-        }
+        let normal = slope.map(|s| 0.5 * s / rho);
+        let steepness = self.disk.steepness(normal);
+        half_plane((self.radius - rho) / (steepness * self.softness), normal.map(|n| n / steepness)).0
     }
 }
 
@@ -225,6 +277,8 @@ const SHARP: f64 = 1.0;
 const LEAST_VARIANCE: f64 = 0.02;
 /// How far centre and radius may move before the rim is looked for anew, px.
 const SLACK: f64 = 0.4;
+/// How far around other disks pixels are left out, px.
+const KEEP_OFF: f64 = 1.0;
 /// Unknowns A, B, q_y, q_x, R.
 const N: usize = 5;
 
@@ -301,16 +355,8 @@ struct Sums {
 
 impl Window {
     /// Takes the live pixels up to `reach` from `center` that are `keep_off` or more from all `others`.
-    fn gather<F: Real>(
-        &mut self,
-        frame: &[F],
-        (h, w): (usize, usize),
-        live: Option<&[bool]>,
-        center: [f64; 2],
-        reach: f64,
-        others: &[[f64; 2]],
-        keep_off: f64,
-    ) {
+    fn gather<F: Real>(&mut self, place: &Place<'_, F>, center: [f64; 2], reach: f64, keep_off: f64) {
+        let &Place { frame, shape: (h, w), live, others, .. } = place;
         self.pixels.clear();
         let range = |c: f64, n: usize| {
             let low = (c - reach).ceil().clamp(0.0, n as f64) as usize;
@@ -375,8 +421,9 @@ impl Window {
     /// χ² alone.
     fn chi2(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) -> Option<f64> {
         let (pixels, mut levels) = self.rim(model, q, radius, softness);
+        let edge = model.edge(radius, softness);
         for pixel in pixels {
-            levels.add(pixel, model.part(pixel.y - q[0], pixel.x - q[1], radius, softness).share());
+            levels.add(pixel, edge.share(pixel.y - q[0], pixel.x - q[1]));
         }
         Some(levels.fit()?.1)
     }
@@ -385,19 +432,20 @@ impl Window {
     fn sums(&mut self, model: &Model, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
         let (pixels, mut levels) = self.rim(model, q, radius, softness);
         // Rows ∂d/∂q_y, ∂d/∂q_x, ∂d/∂R of the products with φ: only pixels on the edge have them.
-        let mut edge = [[0.0; N]; 3];
-        let mut edge_v = [0.0; 3];
+        let mut slopes = [[0.0; N]; 3];
+        let mut slopes_v = [0.0; 3];
+        let edge = model.edge(radius, softness);
         for pixel in pixels {
             let &Pixel { y, x, value: v, weight: w } = pixel;
-            let part = model.part(y - q[0], x - q[1], radius, softness);
+            let part = edge.part(y - q[0], x - q[1]);
             levels.add(pixel, part.share());
             let Part::Edge(d, g) = part else { continue };
             let phi = [d, 1.0, g[0], g[1], g[2]];
             for (i, &gi) in g.iter().enumerate() {
-                for (e, &p) in edge[i].iter_mut().zip(&phi) {
-                    *e += w * gi * p;
+                for (sum, &p) in slopes[i].iter_mut().zip(&phi) {
+                    *sum += w * gi * p;
                 }
-                edge_v[i] += w * gi * v;
+                slopes_v[i] += w * gi * v;
             }
         }
         let (linear, chi2) = levels.fit()?;
@@ -406,11 +454,11 @@ impl Window {
         gram.fixed_view_mut::<2, 2>(0, 0).copy_from_slice(&[wdd, wd, wd, w]);
         for i in 0..3 {
             for j in 0..N {
-                gram[(2 + i, j)] = edge[i][j];
-                gram[(j, 2 + i)] = edge[i][j];
+                gram[(2 + i, j)] = slopes[i][j];
+                gram[(j, 2 + i)] = slopes[i][j];
             }
         }
-        let moments = SVector::from([wdv, wv, edge_v[0], edge_v[1], edge_v[2]]);
+        let moments = SVector::from([wdv, wv, slopes_v[0], slopes_v[1], slopes_v[2]]);
         Some(Sums { gram, moments, linear, chi2 })
     }
 
@@ -427,8 +475,9 @@ impl Window {
             return;
         }
         self.expected_chi2 = 0.0;
+        let edge = model.edge(radius, softness);
         for pixel in &mut self.pixels {
-            let d = model.part(pixel.y - q[0], pixel.x - q[1], radius, softness).share();
+            let d = edge.share(pixel.y - q[0], pixel.x - q[1]);
             let variance = (b + a * d).max(0.0);
             pixel.weight = 1.0 / variance.max(floor);
             // Less than 1 of dark pixels: where nothing is expected nothing scatters.
@@ -504,36 +553,57 @@ fn solve(
     Some(SVector::from([step[0], step[1], step[2], step[3], 0.0]))
 }
 
-/// Fits the disk that stands near `start`. None where the fit finds no disk brighter than its surroundings within
-/// `reach` of `start`.
-pub(crate) fn fit_disk<F: Real>(
-    frame: &[F],
-    shape: (usize, usize),
-    live: Option<&[bool]>,
-    model: &Model,
+/// Where a disk is fitted.
+pub(crate) struct Place<'a, F> {
+    pub(crate) frame: &'a [F],
+    pub(crate) shape: (usize, usize),
+    pub(crate) live: Option<&'a [bool]>,
+    pub(crate) start: [f64; 2],
+    /// Other disks that may share pixels with this one.
+    pub(crate) others: &'a [[f64; 2]],
+}
+
+/// Fits the disk that stands near a place, once for each model: whether pixels count what falls on their area. None
+/// where the fit finds no disk brighter than its surroundings near the start.
+pub(crate) fn fit_disk<F: Real, const MODELS: usize>(
+    place: &Place<'_, F>,
+    disk: &DiskShape,
+    areas: [bool; MODELS],
+    params: &FitParams,
+    window: &mut Window,
+) -> [Option<Fitted>; MODELS] {
+    // A wide edge has no shape of its own.
+    let soft = Model { disk: *disk, area: false };
+    let mut q = place.start;
+    let mut radius = disk.radius;
+    window.gather(place, place.start, disk.extent() + params.margin + 1.0, disk.keep_off());
+    let Some(approached) = descend(window, &soft, &mut q, &mut radius, SOFT, None) else {
+        return [None; MODELS];
+    };
+    areas.map(|area| {
+        window.gather(place, q, disk.extent() + params.margin, disk.keep_off());
+        if params.noise == PixelNoise::Counting {
+            window.weigh(&soft, q, radius, SOFT, approached.linear);
+        }
+        from_approach(place.start, &Model { disk: *disk, area }, q, params, window)
+    })
+}
+
+/// The fit of the pixels of a window whose disk was approached to `q`.
+fn from_approach(
     start: [f64; 2],
-    others: &[[f64; 2]],
+    model: &Model,
+    mut q: [f64; 2],
     params: &FitParams,
     window: &mut Window,
 ) -> Option<Fitted> {
     let disk = &model.disk;
-    let keep_off = disk.extent() + 1.5;
-    let mut q = start;
     let mut radius = disk.radius;
-    window.gather(frame, shape, live, start, disk.extent() + params.margin + 1.0, others, keep_off);
-    let approached = descend(window, model, &mut q, &mut radius, SOFT, None)?;
-    let weigh = |window: &mut Window, q, radius, softness, linear| {
-        if params.noise == PixelNoise::Counting {
-            window.weigh(model, q, radius, softness, linear);
-        }
-    };
-    window.gather(frame, shape, live, q, disk.extent() + params.margin, others, keep_off);
-    weigh(window, q, radius, SOFT, approached.linear);
     let t = params.radius_tolerance;
     let radii = (t > 0.0).then_some([(1.0 - t) * disk.radius, (1.0 + t) * disk.radius]);
     let mut least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     if params.noise == PixelNoise::Counting {
-        weigh(window, q, radius, SHARP, least.linear);
+        window.weigh(model, q, radius, SHARP, least.linear);
         least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     }
     let away = (q[0] - start[0]).hypot(q[1] - start[1]);

@@ -22,7 +22,7 @@ use crate::Template;
 use crate::intensity::finite_range;
 use crop::{Crop, CropScratch};
 use direct::Direct;
-use disk_fit::{DiskShape, Fitted, Model, Window, fit_disk};
+use disk_fit::{DiskShape, Fitted, Place, Window, fit_disk};
 use full::{Full, FullScratch};
 use map::Map;
 use upsampled::{Sampled, UpsampleScratch, greatest_sample};
@@ -250,7 +250,7 @@ impl<F: Real> CorrelationPlan<F> {
                 let asked = scratch.asked.iter().find(|(asked, _)| *asked == k).map(|(_, fits)| fits);
                 let fitted = match asked {
                     Some(fits) => fits[usize::from(area)],
-                    None => self.fitted(fit, frame, k, peak, area, scratch),
+                    None => self.fitted(fit, frame, k, peak, [area], scratch)[0],
                 };
                 match fitted {
                     Some(fitted) => {
@@ -500,17 +500,17 @@ impl<F: Real> CorrelationPlan<F> {
         }
     }
 
-    /// The disk fitted to the pixels around peak `k`.
-    fn fitted(
+    /// The disk fitted to the pixels around peak `k`, once for each kind of edge.
+    fn fitted<const MODELS: usize>(
         &self,
         params: &FitParams,
         frame: &[F],
         k: usize,
         peak: &Peak,
-        area: bool,
+        areas: [bool; MODELS],
         scratch: &mut CorrelationScratch<F>,
-    ) -> Option<Fitted> {
-        let disk = self.disks[self.template_of(k)]?;
+    ) -> [Option<Fitted>; MODELS] {
+        let Some(disk) = self.disks[self.template_of(k)] else { return [None; MODELS] };
         // What was found twice is no neighbour.
         let distances = disk.extent()..disk.reach(params.margin);
         let [y, x] = peak.refined;
@@ -519,8 +519,8 @@ impl<F: Real> CorrelationPlan<F> {
             .others
             .extend(scratch.found.iter().filter(|o| distances.contains(&(o[0] - y).hypot(o[1] - x))));
         let (live, others) = (self.live.as_deref(), &scratch.others[..]);
-        let model = Model { disk, area };
-        fit_disk(frame, self.shape, live, &model, peak.refined, others, params, &mut scratch.fit)
+        let place = Place { frame, shape: self.shape, live, start: peak.refined, others };
+        fit_disk(&place, &disk, areas, params, &mut scratch.fit)
     }
 
     /// Whether the clearest disks are likelier where pixels count what falls on their area.
@@ -539,7 +539,7 @@ impl<F: Real> CorrelationPlan<F> {
         order.sort_by(|&a, &b| key(b).partial_cmp(&key(a)).expect("elevations and positions are finite"));
         let mut in_favour = 0.0;
         for &k in order.iter().take(ASKED) {
-            let fits = [false, true].map(|area| self.fitted(params, frame, k, &peaks[k], area, scratch));
+            let fits = self.fitted(params, frame, k, &peaks[k], [false, true], scratch);
             if let [Some(ramp), Some(area)] = fits {
                 in_favour += ramp.unlikeliness - area.unlikeliness;
             }
