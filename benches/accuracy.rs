@@ -2,7 +2,11 @@
 //!
 //! `cargo xtask accuracy` starts this program; it prints the table and leaves `accuracy.md`,
 //! `accuracy.json` and `accuracy.png` in the folder given by `--out` (default `target/accuracy`). `--draws N` sets the number
-//! of draws per row (default 300), `--rows TEXT` keeps the rows whose name contains TEXT.
+//! of draws per row (default 300), `--rows TEXT` keeps the rows whose name contains TEXT; those of disks begin with
+//! `disks`, then come `strain scan` and `recorded frames`.
+
+#[path = "accuracy_disks.rs"]
+mod disks;
 
 use std::fmt::Write as _;
 
@@ -397,7 +401,7 @@ fn argument(name: &str) -> Option<String> {
 }
 
 #[allow(clippy::print_stdout, reason = "a program")]
-fn main() -> std::io::Result<()> {
+fn main() -> anyhow::Result<()> {
     let draws = argument("--draws").and_then(|n| n.parse().ok()).unwrap_or(300);
     let only = argument("--rows").unwrap_or_default();
     let out = std::path::PathBuf::from(argument("--out").unwrap_or_else(|| "target/accuracy".into()));
@@ -436,10 +440,13 @@ fn main() -> std::io::Result<()> {
             "within_2_sigma": within[1], "outliers": t.outliers, "flagged": t.not_converged,
         }));
     }
+    let report = disks::tables(draws, &only)?;
+    table += &report.table;
+    records.extend(report.records);
     std::fs::create_dir_all(&out)?;
     std::fs::write(out.join("accuracy.md"), &table)?;
     if let Ok(picture) = chart.draw() {
         std::fs::write(out.join("accuracy.png"), picture.png())?;
     }
-    std::fs::write(out.join("accuracy.json"), serde_json::to_string_pretty(&records)?)
+    Ok(std::fs::write(out.join("accuracy.json"), serde_json::to_string_pretty(&records)?)?)
 }

@@ -11,14 +11,20 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, arr2};
+use nonius::blobfinder::{
+    CorrelationParams, CorrelationPlan, CorrelationScratch, Lattice, LatticePoint, LatticeSearchParams,
+    MatchParams, Method, Peak, RefineParams, Refinement, Template, TemplateKind, TemplateParams, ZeroShift,
+    fast_match, index_grid, refine_lattices, search_lattices,
+};
 use nonius::chi2::{Chi2Image, Chi2Params, Chi2Plan, Chi2Scratch, compatible};
-use nonius::core::{NoProgress, Pixel, Real, RealFft2, RealFft2Scratch};
+use nonius::core::{NoProgress, PassParams, Pixel, Real, RealFft2, RealFft2Scratch, ScanParams};
 use nonius::io::{Selector, read_array, write_npy};
 use nonius::registration::flow::{Flow, LucasKanadeParams, Tvl1Params, lucas_kanade, tvl1};
 use nonius::registration::{
     MaskedParams, RegistrationParams, RegistrationPlan, RegistrationScratch, SeriesParams, register_masked,
     register_series,
 };
+use nonius::{FrameSource, Scan};
 use num_complex::Complex;
 use serde_json::{Value, json};
 
@@ -46,6 +52,23 @@ fn workload<F: Real + Pixel>(name: &str, input: &Input) -> Result<Box<dyn Job>> 
         "chi2_periodic" => Box::new(Chi2::<F>::new(input)?),
         "chi2_grid" => Box::new(Chi2Grid::<F>::new(input)?),
         "transform" => Box::new(Transform::<F>::new(input)?),
+        "disks_crop" => Box::new(Disks::<F>::new(input, &CorrelationParams::compatible(Method::Crop, 0))?),
+        "disks_upsampled" => Box::new(Disks::<F>::new(input, &refined_by(Refinement::Continuous))?),
+        "disks_upsampled_20" => {
+            Box::new(Disks::<F>::new(input, &refined_by(Refinement::Upsampled { factor: 20 }))?)
+        }
+        "disks_fit" => Box::new(Disks::<F>::new(input, &CorrelationParams::default())?),
+        "disks_full" => Box::new(Disks::<F>::new(input, &CorrelationParams::compatible(Method::Full, 0))?),
+        "disks_full_upsampled" => {
+            let params = CorrelationParams { method: Method::Full, ..refined_by(Refinement::Continuous) };
+            Box::new(Disks::<F>::new(input, &params)?)
+        }
+        "lattice_search" => Box::new(Search::new(input)?),
+        "refine_scan" => Box::new(RefineScan::<F>::new(input)?),
+        "refine_frames" => Box::new(RefineFrames::<F>::new(input, &refine_compatible())?),
+        "refine_fit" => {
+            Box::new(RefineFrames::<F>::new(input, &RefineParams { max_index: 2, ..Default::default() })?)
+        }
         _ => bail!("no workload `{name}`"),
     })
 }
@@ -279,6 +302,179 @@ impl<F: Real> Job for Transform<F> {
         let scale = 1.0 / self.image.len() as f64;
         let round_trip = self.back.iter().map(|v| scale * v.f64());
         Ok(spectrum.chain(round_trip).collect::<Array1<f64>>().into_dyn())
+    }
+}
+
+fn circular(radius: f64) -> Result<Template> {
+    Ok(Template::new(&TemplateParams::new(TemplateKind::Circular, radius))?)
+}
+
+fn refined_by(refinement: Refinement) -> CorrelationParams {
+    CorrelationParams { refinement, ..Default::default() }
+}
+
+/// Disks near given pixels.
+struct Disks<F: Real> {
+    plan: CorrelationPlan<F>,
+    scratch: CorrelationScratch<F>,
+    frame: Array2<F>,
+    positions: Vec<[i32; 2]>,
+    peaks: Vec<Peak>,
+}
+
+impl<F: Real> Disks<F> {
+    fn new(input: &Input, params: &CorrelationParams) -> Result<Self> {
+        let frame = input.image::<F>("frame")?;
+        let plan = CorrelationPlan::new(frame.dim(), &[circular(8.0)?], params)?;
+        let positions =
+            input.image::<f64>("peaks")?.outer_iter().map(|p| [p[0] as i32, p[1] as i32]).collect();
+        Ok(Self { scratch: plan.scratch(), plan, frame, positions, peaks: Vec::new() })
+    }
+}
+
+impl<F: Real> Job for Disks<F> {
+    fn run(&mut self) -> Result<()> {
+        let frame = self.frame.as_slice().context("a frame in rows")?;
+        Ok(self.plan.run_with(frame, &self.positions, &mut self.scratch, &mut self.peaks)?)
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(arr2(&self.peaks.iter().map(|peak| peak.refined).collect::<Vec<_>>()).into_dyn())
+    }
+}
+
+fn rows_of(lattice: &Lattice) -> [[f64; 2]; 3] {
+    [lattice.zero, lattice.a, lattice.b]
+}
+
+/// The lattice among points.
+struct Search {
+    points: Vec<LatticePoint>,
+    found: Option<Lattice>,
+}
+
+impl Search {
+    fn new(input: &Input) -> Result<Self> {
+        let points = input.image::<f64>("points")?;
+        let points = points.outer_iter().map(|p| LatticePoint::new([p[0], p[1]])).collect();
+        Ok(Self { points, found: None })
+    }
+}
+
+impl Job for Search {
+    fn run(&mut self) -> Result<()> {
+        let found = search_lattices(&self.points, &LatticeSearchParams::default())?;
+        self.found = found.lattices.first().map(|found| found.matched.lattice);
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(arr2(&rows_of(&self.found.context("no lattice")?)).into_dyn())
+    }
+}
+
+/// As the reference refines, of 25 positions.
+fn refine_compatible() -> RefineParams {
+    RefineParams { max_index: 2, ..RefineParams::compatible(CorrelationParams::compatible(Method::Crop, 0)) }
+}
+
+fn start(input: &Input) -> Result<Lattice> {
+    let start = input.image::<f64>("start")?;
+    let row = |k: usize| [start[[k, 0]], start[[k, 1]]];
+    Ok(Lattice { zero: row(0), a: row(1), b: row(2) })
+}
+
+/// Lattices of a scan, by its driver.
+struct RefineScan<F> {
+    frames: Array3<F>,
+    template: Template,
+    start: Lattice,
+    lattices: Vec<Lattice>,
+}
+
+impl<F: Real + Pixel> RefineScan<F> {
+    fn new(input: &Input) -> Result<Self> {
+        let frames = input.array("frames")?.into_dimensionality()?;
+        Ok(Self { frames, template: circular(6.0)?, start: start(input)?, lattices: Vec::new() })
+    }
+}
+
+impl<F: Real + Pixel> Job for RefineScan<F> {
+    fn run(&mut self) -> Result<()> {
+        let frames: &dyn FrameSource = &self.frames;
+        let scan = Scan::new(Box::new(frames), &ScanParams::default())?;
+        let found = refine_lattices::<F>(
+            &scan.select(None)?,
+            &self.template,
+            &self.start,
+            &refine_compatible(),
+            ZeroShift::None,
+            &PassParams::default(),
+            &NoProgress,
+        )?;
+        self.lattices = (0..found.error.len()).map(|sample| found.lattice(sample)).collect();
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(in_one(&self.lattices))
+    }
+}
+
+/// Shape (frame, 3, 2).
+fn in_one(lattices: &[Lattice]) -> ArrayD<f64> {
+    Array3::from_shape_fn((lattices.len(), 3, 2), |(k, row, axis)| rows_of(&lattices[k])[row][axis])
+        .into_dyn()
+}
+
+/// The same by functions for one frame.
+struct RefineFrames<F: Real> {
+    frames: Array3<F>,
+    start: Lattice,
+    plan: CorrelationPlan<F>,
+    scratch: CorrelationScratch<F>,
+    positions: Vec<[i32; 2]>,
+    peaks: Vec<Peak>,
+    lattices: Vec<Lattice>,
+}
+
+impl<F: Real> RefineFrames<F> {
+    fn new(input: &Input, params: &RefineParams) -> Result<Self> {
+        let frames: Array3<F> = input.array("frames")?.into_dimensionality()?;
+        let (_, h, w) = frames.dim();
+        let start = start(input)?;
+        let plan = CorrelationPlan::new((h, w), &[circular(6.0)?], &params.correlation)?;
+        let pixel = |c: f64| if params.truncate_positions { c as i32 } else { c.round_ties_even() as i32 };
+        let indices = index_grid(-2..=2, -2..=2).into_iter();
+        let positions = indices.map(|index| start.position(index.map(f64::from)).map(pixel)).collect();
+        let scratch = plan.scratch();
+        Ok(Self { frames, start, plan, scratch, positions, peaks: Vec::new(), lattices: Vec::new() })
+    }
+}
+
+impl<F: Real> Job for RefineFrames<F> {
+    fn run(&mut self) -> Result<()> {
+        let fitted = matches!(self.plan.params().refinement, Refinement::Fit(_));
+        self.lattices.clear();
+        for frame in self.frames.outer_iter() {
+            let frame = frame.to_slice().context("frames in rows")?;
+            self.plan.run_with(frame, &self.positions, &mut self.scratch, &mut self.peaks)?;
+            let points: Vec<LatticePoint> = self
+                .peaks
+                .iter()
+                .map(|peak| {
+                    let c = peak.covariance;
+                    let weight = if fitted { 2.0 / (c[0][0] + c[1][1]) } else { peak.elevation };
+                    LatticePoint { position: peak.refined, weight, covariance: c }
+                })
+                .collect();
+            self.lattices.push(fast_match(&points, &self.start, &MatchParams::default())?.lattice);
+        }
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(in_one(&self.lattices))
     }
 }
 

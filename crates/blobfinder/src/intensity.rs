@@ -111,22 +111,33 @@ fn log_from_f32(values: &mut [f32], least: f32) {
     }
 }
 
+/// 1/(2k + 1) for k from 11 to 1.
+const TERMS: [f64; 11] = {
+    let mut terms = [0.0; 11];
+    let mut k = 11;
+    while k > 0 {
+        terms[11 - k] = 1.0 / (2 * k + 1) as f64;
+        k -= 1;
+    }
+    terms
+};
+
 /// Eleven terms.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn log_from_f64(values: &mut [f64], least: f64) {
     /// √½
     const LOWEST: u64 = 0x3fe6_a09e_667f_3bcd;
+    const TWO_52: u64 = 0x4330_0000_0000_0000;
     for v in values {
         let u = (*v - least).max(0.0) + 1.0;
+        // Not below 0, as u ≥ 1.
         let bits = u.to_bits().wrapping_sub(LOWEST);
-        let e = (bits as i64 >> 52) as i32 as f64;
+        // The whole number in the low bits of 2⁵²: there is no other way to a double in four lanes.
+        let e = f64::from_bits(TWO_52 | bits >> 52) - f64::from_bits(TWO_52);
         let m = f64::from_bits((bits & 0x000f_ffff_ffff_ffff).wrapping_add(LOWEST));
         let s = (m - 1.0) / (m + 1.0);
         let s2 = s * s;
-        let mut tail = 0.0;
-        for k in (1..=11).rev() {
-            tail = s2 * (1.0 / (2 * k + 1) as f64 + tail);
-        }
+        let tail = TERMS.iter().fold(0.0, |tail, term| s2 * (term + tail));
         *v = e * std::f64::consts::LN_2 + (2.0 * s + 2.0 * s * tail);
     }
 }

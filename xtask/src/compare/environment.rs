@@ -16,11 +16,25 @@ pub(crate) struct Environment {
     pub(crate) script: &'static str,
 }
 
-pub(crate) const ENVIRONMENTS: &[Environment] = &[Environment {
-    name: "registration",
-    pins: &["numpy==2.4.6", "scipy==1.17.1", "scikit-image==0.26.0", "image_registration==0.2.10"],
-    script: "registration.py",
-}];
+pub(crate) const ENVIRONMENTS: &[Environment] = &[
+    Environment {
+        name: "registration",
+        pins: &["numpy==2.4.6", "scipy==1.17.1", "scikit-image==0.26.0", "image_registration==0.2.10"],
+        script: "registration.py",
+    },
+    Environment {
+        name: "blobfinder",
+        // LiberTEM 0.16 asks for hdbscan as an extra only.
+        pins: &[
+            "libertem==0.16.0",
+            "libertem-blobfinder==0.6.1",
+            "hdbscan==0.8.44",
+            "numba==0.68.1",
+            "numpy==2.4.6",
+        ],
+        script: "blobfinder.py",
+    },
+];
 
 impl Environment {
     /// The environment's interpreter; the environment is made anew unless it

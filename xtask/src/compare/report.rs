@@ -116,14 +116,15 @@ fn section(workload: &Workload, rows: &[&Measurement]) -> String {
             }
             _ => "– | – | results differ | –".to_owned(),
         };
-        let Measurement { size, dtype, n_threads, difference, .. } = row;
+        let Measurement { dtype, n_threads, difference, .. } = row;
+        let size = workload.size_in_words(row.size);
         let errors = [row.error_ours, row.error_reference]
             .map(|error| error.map_or_else(|| "–".to_owned(), |error| format!("{error:.4}")));
         let [ours, theirs] = errors;
         // Writing to a String cannot fail.
         let _ = writeln!(
             section,
-            "| {size}² | {dtype} | {n_threads} | {timing} | {difference:.1e} | {ours} | {theirs} |"
+            "| {size} | {dtype} | {n_threads} | {timing} | {difference:.1e} | {ours} | {theirs} |"
         );
     }
     section

@@ -10,8 +10,14 @@ use serde_json::{Value, json};
 use crate::steps::root;
 
 /// Variables by which numerical libraries are told how many threads to start.
-const THREAD_VARIABLES: &[&str] =
-    &["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+const THREAD_VARIABLES: &[&str] = &[
+    "RAYON_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "PYFFTW_NUM_THREADS",
+];
 
 pub(crate) struct Worker {
     process: Child,

@@ -10,7 +10,7 @@ pub(crate) struct Workload {
     pub(crate) reference: &'static str,
     /// Where the reference is installed: a name in `ENVIRONMENTS`.
     pub(crate) environment: &'static str,
-    /// Pixels a side.
+    /// Pixels a side, or as many of what [`Workload::size_in_words`] names.
     pub(crate) sizes: &'static [usize],
     pub(crate) dtypes: &'static [&'static str],
     pub(crate) threads: Threads,
@@ -18,6 +18,15 @@ pub(crate) struct Workload {
     pub(crate) tolerance: f64,
     /// What the difference is, in which unit, and why the tolerance is what it is.
     pub(crate) agreement: &'static str,
+}
+
+impl Workload {
+    pub(crate) fn size_in_words(&self, size: usize) -> String {
+        match self.name {
+            "lattice_search" => format!("{size} points"),
+            _ => format!("{size}²"),
+        }
+    }
 }
 
 /// With how many threads a workload is measured.
@@ -131,6 +140,120 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         tolerance: 1e-3,
         agreement: "px, rms distance between the end points of the two flows; \
                     the discretisation is the same, rounding and the last iteration differ",
+    },
+    Workload {
+        name: "disks_crop",
+        title: "Twenty disks in windows of 32 × 32 px, centres of mass of the reference's kind",
+        reference: "libertem_blobfinder.base.correlation.process_frame_fast(…)",
+        environment: "blobfinder",
+        sizes: &[256],
+        dtypes: &["f32", "f64"],
+        threads: Threads::One,
+        tolerance: 3e-4,
+        agreement: "px along an axis, the worst of all disks; the same formulas, and logarithms and transforms in single precision",
+    },
+    Workload {
+        name: "disks_upsampled",
+        title: "The same, the continuous maximum against samples of the envelope 1/20 px apart",
+        reference: "libertem_blobfinder.base.correlation.process_frame_fast(…, upsample=20)",
+        environment: "blobfinder",
+        sizes: &[256],
+        dtypes: &["f32"],
+        threads: Threads::One,
+        tolerance: 0.15,
+        agreement: "px along an axis, the worst of all disks; the reference samples the envelope of half a spectrum, \
+                    whose maximum is elsewhere; errors against the truth stand beside",
+    },
+    Workload {
+        name: "disks_upsampled_20",
+        title: "The same, samples of the map 1/20 px apart",
+        reference: "libertem_blobfinder.base.correlation.process_frame_fast(…, upsample=20)",
+        environment: "blobfinder",
+        sizes: &[256],
+        dtypes: &["f32"],
+        threads: Threads::One,
+        tolerance: 0.15,
+        agreement: "as above",
+    },
+    Workload {
+        name: "disks_fit",
+        title: "The same, our default: a fit to the pixels, with a covariance",
+        reference: "libertem_blobfinder.base.correlation.process_frame_fast(…, upsample=20)",
+        environment: "blobfinder",
+        sizes: &[256],
+        dtypes: &["f32"],
+        threads: Threads::One,
+        tolerance: 0.15,
+        agreement: "as above; the errors tell which is right",
+    },
+    Workload {
+        name: "disks_full",
+        title: "Twenty disks by correlation of the whole frame, centres of mass",
+        reference: "libertem_blobfinder.base.correlation.process_frame_full(…)",
+        environment: "blobfinder",
+        sizes: &[256],
+        dtypes: &["f32", "f64"],
+        threads: Threads::One,
+        tolerance: 3e-4,
+        agreement: "px along an axis, the worst of all disks; the same formulas, and logarithms and transforms in single precision",
+    },
+    Workload {
+        name: "disks_full_upsampled",
+        title: "The same, the continuous maximum against samples of the envelope 1/20 px apart",
+        reference: "libertem_blobfinder.base.correlation.process_frame_full(…, upsample=20)",
+        environment: "blobfinder",
+        sizes: &[256],
+        dtypes: &["f32"],
+        threads: Threads::One,
+        tolerance: 0.15,
+        agreement: "px along an axis, the worst of all disks; as for windows",
+    },
+    Workload {
+        name: "lattice_search",
+        title: "The lattice among points, nothing known",
+        reference: "libertem_blobfinder.common.fullmatch.FullMatcher().full_match(…)",
+        environment: "blobfinder",
+        sizes: &[20, 40],
+        dtypes: &["f64"],
+        threads: Threads::One,
+        tolerance: 0.1,
+        agreement: "px, the worst component of a lattice's vectors from the other lattice; \
+                    both fit the same points, and may leave out another one each",
+    },
+    Workload {
+        name: "refine_scan",
+        title: "Lattices of 256 frames, 25 positions each, from one that is roughly known",
+        reference: "libertem_blobfinder.udf.refinement.run_refine(…) by an inline context",
+        environment: "blobfinder",
+        sizes: &[144],
+        dtypes: &["f32"],
+        threads: Threads::OneAndAll,
+        tolerance: 3e-4,
+        agreement: "px, the worst component of zero, a and b of all frames; the same formulas, \
+                    and logarithms and transforms in single precision",
+    },
+    Workload {
+        name: "refine_frames",
+        title: "The same of 64 frames by functions for one frame, without the drivers of scans",
+        reference: "process_frame_fast(…) and Matcher().fastmatch(…) in a loop",
+        environment: "blobfinder",
+        sizes: &[144],
+        dtypes: &["f32"],
+        threads: Threads::One,
+        tolerance: 3e-4,
+        agreement: "as above",
+    },
+    Workload {
+        name: "refine_fit",
+        title: "Lattices of 64 frames, our default: fits to the pixels, weighted by their precision",
+        reference: "process_frame_fast(…) and Matcher().fastmatch(…) in a loop",
+        environment: "blobfinder",
+        sizes: &[144],
+        dtypes: &["f32"],
+        threads: Threads::One,
+        tolerance: 0.2,
+        agreement: "px, the worst component of zero, a and b of all frames; \
+                    what the reference's centres of mass scatter and are biased by; the errors tell which is right",
     },
 ];
 

@@ -107,6 +107,15 @@ impl DiskShape {
         1.0 / self.ellipse.stretch.min(1.0)
     }
 
+    /// Length of the gradient of ρ, `normal`.
+    fn steepness(&self, normal: [f64; 2]) -> f64 {
+        if self.ellipse.stretch == 1.0 {
+            1.0
+        } else {
+            (normal[0].powi(2) + normal[1].powi(2)).sqrt().max(1e-9)
+        }
+    }
+
     /// ρ² at `(dy, dx)` from the centre, ρ the radius before stretching, and its slopes along y and x.
     fn radius_squared(&self, dy: f64, dx: f64) -> (f64, [f64; 2]) {
         let Ellipse { stretch, angle } = self.ellipse;
@@ -162,25 +171,43 @@ impl Outline {
         }
     }
 
+    /// Pixels nearer than this to a neighbour are its own: up to its edge, and somewhat more as its place is not known
+    /// well.
+    fn keep_off(&self) -> f64 {
+        KEEP_OFF
+            + match self {
+                Outline::Disk(disk) => disk.extent(),
+                Outline::Image(_) => self.radius(),
+            }
+    }
+
     /// Distance from which on a neighbour shares no pixel with a fit.
     pub(crate) fn reach(&self, margin: f64) -> f64 {
         2.0 * self.extent() + margin + 2.5
     }
 
-    /// How near to a neighbour pixels may be.
-    fn keep_off(&self) -> f64 {
-        1.5 + match self {
-            Outline::Disk(disk) => disk.extent(),
-            Outline::Image(_) => self.radius(),
+    /// Greatest change of ρ per px; 0 if there is no ρ.
+    fn greatest_slope(&self) -> f64 {
+        match self {
+            Outline::Disk(disk) => disk.greatest_slope(),
+            Outline::Image(_) => 0.0,
+        }
+    }
+
+    /// ρ² of a disk.
+    fn radius_squared(&self, dy: f64, dx: f64) -> f64 {
+        match self {
+            Outline::Disk(disk) => disk.radius_squared(dy, dx).0,
+            Outline::Image(_) => 0.0,
         }
     }
 }
 
 /// An outline and, if it is a disk's, its edge.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Model<'a> {
-    pub(crate) outline: &'a Outline,
-    pub(crate) area: bool,
+struct Model<'a> {
+    outline: &'a Outline,
+    area: bool,
 }
 
 /// What a pixel is to a disk.
@@ -191,9 +218,31 @@ enum Part {
     Edge(f64, [f64; 3]),
 }
 
-impl Model<'_> {
-    /// How far from radius `radius` a pixel may be for an edge of `softness` to cross it, in units of ρ; infinite if
-    /// there is no edge.
+impl Part {
+    fn share(&self) -> f64 {
+        match self {
+            Part::Outside => 0.0,
+            Part::Inside => 1.0,
+            Part::Edge(d, _) => *d,
+        }
+    }
+}
+
+impl<'a> Model<'a> {
+    fn edge(&self, radius: f64, softness: f64) -> Edge<'a> {
+        let reach = self.half_width(softness);
+        Edge {
+            outline: self.outline,
+            area: self.area,
+            radius,
+            softness,
+            inside: if radius > reach { (radius - reach).powi(2) } else { 0.0 },
+            outside: (radius + reach).powi(2),
+        }
+    }
+
+    /// How far from radius R a pixel may be for an edge of `softness` to cross it, in units of ρ; infinite if there is
+    /// no edge.
     fn half_width(&self, softness: f64) -> f64 {
         match self.outline {
             // From corner to corner.
@@ -204,26 +253,23 @@ impl Model<'_> {
             Outline::Image(_) => f64::INFINITY,
         }
     }
+}
 
-    /// Where the pixel `(dy, dx)` from the centre stands to radius `radius`: below 0 it is inside and by how much, in
-    /// units of ρ.
-    fn beyond(&self, dy: f64, dx: f64, radius: f64) -> f64 {
-        match self.outline {
-            Outline::Disk(disk) => disk.radius_squared(dy, dx).0.sqrt() - radius,
-            Outline::Image(_) => 0.0,
-        }
-    }
+/// The edge of a disk of some radius.
+struct Edge<'a> {
+    outline: &'a Outline,
+    area: bool,
+    radius: f64,
+    softness: f64,
+    /// ρ² up to which all pixels are inside, and from which on all are outside.
+    inside: f64,
+    outside: f64,
+}
 
-    /// Greatest change of that per px of displacement.
-    fn greatest_slope(&self) -> f64 {
-        match self.outline {
-            Outline::Disk(disk) => disk.greatest_slope(),
-            Outline::Image(_) => 0.0,
-        }
-    }
-
+impl Edge<'_> {
     /// What the pixel `(dy, dx)` from the centre is.
-    fn part(&self, dy: f64, dx: f64, radius: f64, softness: f64) -> Part {
+    #[inline]
+    fn part(&self, dy: f64, dx: f64) -> Part {
         let disk = match self.outline {
             Outline::Disk(disk) => disk,
             Outline::Image(template) => {
@@ -233,34 +279,50 @@ impl Model<'_> {
             }
         };
         let (rho2, slope) = disk.radius_squared(dy, dx);
-        let reach = self.half_width(softness);
-        if rho2 >= (radius + reach).powi(2) {
+        if rho2 >= self.outside {
             return Part::Outside;
         }
-        if radius > reach && rho2 <= (radius - reach).powi(2) {
+        if rho2 <= self.inside {
             return Part::Inside;
         }
         let rho = rho2.sqrt().max(1e-9);
-        let normal = [0.5 * slope[0] / rho, 0.5 * slope[1] / rho];
+        let normal = slope.map(|s| 0.5 * s / rho);
+        let (d, by) = if self.area {
+            let steepness = disk.steepness(normal);
+            let (d, by) =
+                half_plane((self.radius - rho) / (steepness * self.softness), normal.map(|n| n / steepness));
+            (d, by / (steepness * self.softness))
+        } else {
+            ((self.radius - rho) / self.softness + 0.5, 1.0 / self.softness)
+        };
+        match d {
+            ..=0.0 => Part::Outside,
+            1.0.. => Part::Inside,
+            d => Part::Edge(d, [normal[0] * by, normal[1] * by, by]),
+        }
+    }
+
+    /// The part of the pixel alone.
+    #[inline]
+    fn share(&self, dy: f64, dx: f64) -> f64 {
+        let disk = match self.outline {
+            Outline::Disk(disk) => disk,
+            Outline::Image(template) => return template.value_and_slopes([dy, dx]).0,
+        };
+        let (rho2, slope) = disk.radius_squared(dy, dx);
+        if rho2 >= self.outside {
+            return 0.0;
+        }
+        if rho2 <= self.inside {
+            return 1.0;
+        }
+        let rho = rho2.sqrt().max(1e-9);
         if !self.area {
-            let d = (radius - rho) / softness + 0.5;
-            let by = 1.0 / softness;
-            return match d {
-                ..=0.0 => Part::Outside,
-                1.0.. => Part::Inside,
-                d => Part::Edge(d, [normal[0] * by, normal[1] * by, by]),
-            };
+            return ((self.radius - rho) / self.softness + 0.5).clamp(0.0, 1.0);
         }
-        let steepness = normal[0].hypot(normal[1]).max(1e-9);
-        let e = (radius - rho) / (steepness * softness);
-        match half_plane(e, normal.map(|n| n / steepness)) {
-            (..=0.0, _) => Part::Outside,
-            (1.0.., _) => Part::Inside,
-            (d, by) => {
-                let by = by / (steepness * softness);
-                Part::Edge(d, [normal[0] * by, normal[1] * by, by])
-            }
-        }
+        let normal = slope.map(|s| 0.5 * s / rho);
+        let steepness = disk.steepness(normal);
+        half_plane((self.radius - rho) / (steepness * self.softness), normal.map(|n| n / steepness)).0
     }
 }
 
@@ -289,6 +351,8 @@ const SHARP: f64 = 1.0;
 const LEAST_VARIANCE: f64 = 0.02;
 /// How far centre and radius may move before the rim is looked for anew, px.
 const SLACK: f64 = 0.4;
+/// How far around other disks pixels are left out, px.
+const KEEP_OFF: f64 = 1.0;
 /// Unknowns A, B, q_y, q_x, R.
 const N: usize = 5;
 
@@ -317,9 +381,39 @@ struct Rim {
     q: [f64; 2],
     radius: f64,
     softness: f64,
-    /// Σw, Σwv, Σwv² of the others, and Σw, Σwv of those inside.
-    others: [f64; 3],
-    inside: [f64; 2],
+    /// Of all pixels, as far as they do not depend on the edge, and of those that are inside for certain.
+    levels: Levels,
+}
+
+/// Sums over pixels from which A and B follow: weights w, values v, shares d of the disk.
+#[derive(Debug, Clone, Copy, Default)]
+struct Levels {
+    w: f64,
+    wv: f64,
+    wvv: f64,
+    wd: f64,
+    wdd: f64,
+    wdv: f64,
+}
+
+impl Levels {
+    fn add(&mut self, &Pixel { value, weight, .. }: &Pixel, d: f64) {
+        let wd = weight * d;
+        self.wd += wd;
+        self.wdd += wd * d;
+        self.wdv += wd * value;
+    }
+
+    /// A and B at least χ², and χ² there; None where no pixel or all of them belong to the disk.
+    fn fit(&self) -> Option<([f64; 2], f64)> {
+        let &Levels { w, wv, wvv, wd, wdd, wdv } = self;
+        let determinant = wdd * w - wd * wd;
+        if determinant.is_nan() || determinant <= 1e-12 * wdd * w {
+            return None;
+        }
+        let [a, b] = [(wdv * w - wd * wv) / determinant, (wdd * wv - wd * wdv) / determinant];
+        Some(([a, b], (wvv - a * wdv - b * wv).max(0.0)))
+    }
 }
 
 /// Sums over a window for one place and radius.
@@ -335,16 +429,8 @@ struct Sums {
 
 impl Window {
     /// Takes the live pixels up to `reach` from `center` that are `keep_off` or more from all `others`.
-    fn gather<F: Real>(
-        &mut self,
-        frame: &[F],
-        (h, w): (usize, usize),
-        live: Option<&[bool]>,
-        center: [f64; 2],
-        reach: f64,
-        others: &[[f64; 2]],
-        keep_off: f64,
-    ) {
+    fn gather<F: Real>(&mut self, place: &Place<'_, F>, center: [f64; 2], reach: f64, keep_off: f64) {
+        let &Place { frame, shape: (h, w), live, others, .. } = place;
         self.pixels.clear();
         let range = |c: f64, n: usize| {
             let low = (c - reach).ceil().clamp(0.0, n as f64) as usize;
@@ -377,78 +463,76 @@ impl Window {
     /// change by no more than [`SLACK`] together.
     fn find_rim(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64) {
         let reach = model.half_width(softness) + SLACK;
-        let mut rim = Rim { n: 0, q, radius, softness, others: [0.0; 3], inside: [0.0; 2] };
+        let low = if radius > reach { (radius - reach).powi(2) } else { 0.0 };
+        let high = (radius + reach).powi(2);
+        let mut rim = Rim { n: 0, q, radius, softness, levels: Levels::default() };
         for i in 0..self.pixels.len() {
-            let Pixel { y, x, value, weight } = self.pixels[i];
-            let beyond = model.beyond(y - q[0], x - q[1], radius);
-            if beyond.abs() <= reach {
+            let pixel = self.pixels[i];
+            let Pixel { y, x, value, weight } = pixel;
+            rim.levels.w += weight;
+            rim.levels.wv += weight * value;
+            rim.levels.wvv += weight * value * value;
+            let rho2 = model.outline.radius_squared(y - q[0], x - q[1]);
+            if (low..=high).contains(&rho2) {
                 self.pixels.swap(rim.n, i);
                 rim.n += 1;
-                continue;
-            }
-            for (sum, term) in rim.others.iter_mut().zip([1.0, value, value * value]) {
-                *sum += weight * term;
-            }
-            if beyond < 0.0 {
-                rim.inside[0] += weight;
-                rim.inside[1] += weight * value;
+            } else if rho2 < low {
+                rim.levels.add(&pixel, 1.0);
             }
         }
         self.rim = rim;
     }
 
-    /// One pass: what χ² and its step need.
-    fn sums(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
-        let moved = model.greatest_slope() * (q[0] - self.rim.q[0]).hypot(q[1] - self.rim.q[1]);
+    /// The pixels that the edge may cross, and the sums of all others.
+    fn rim(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64) -> (&[Pixel], Levels) {
+        let moved = model.outline.greatest_slope() * (q[0] - self.rim.q[0]).hypot(q[1] - self.rim.q[1]);
         if moved + (radius - self.rim.radius).abs() > SLACK || softness != self.rim.softness {
             self.find_rim(model, q, radius, softness);
         }
-        let [mut ww, mut wv, mut wvv] = self.rim.others;
-        let [mut wd, mut wdv] = self.rim.inside;
-        let mut wdd = wd;
+        (&self.pixels[..self.rim.n], self.rim.levels)
+    }
+
+    /// χ² alone.
+    fn chi2(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64) -> Option<f64> {
+        let (pixels, mut levels) = self.rim(model, q, radius, softness);
+        let edge = model.edge(radius, softness);
+        for pixel in pixels {
+            levels.add(pixel, edge.share(pixel.y - q[0], pixel.x - q[1]));
+        }
+        Some(levels.fit()?.1)
+    }
+
+    /// One pass: what χ² and its step need.
+    fn sums(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64) -> Option<Sums> {
+        let (pixels, mut levels) = self.rim(model, q, radius, softness);
         // Rows ∂d/∂q_y, ∂d/∂q_x, ∂d/∂R of the products with φ: only pixels on the edge have them.
-        let mut edge = [[0.0; N]; 3];
-        let mut edge_v = [0.0; 3];
-        for &Pixel { y, x, value: v, weight: w } in &self.pixels[..self.rim.n] {
-            ww += w;
-            wv += w * v;
-            wvv += w * v * v;
-            let (d, g) = match model.part(y - q[0], x - q[1], radius, softness) {
-                Part::Outside => continue,
-                Part::Inside => {
-                    wd += w;
-                    wdd += w;
-                    wdv += w * v;
-                    continue;
-                }
-                Part::Edge(d, g) => (d, g),
-            };
-            wd += w * d;
-            wdd += w * d * d;
-            wdv += w * d * v;
+        let mut slopes = [[0.0; N]; 3];
+        let mut slopes_v = [0.0; 3];
+        let edge = model.edge(radius, softness);
+        for pixel in pixels {
+            let &Pixel { y, x, value: v, weight: w } = pixel;
+            let part = edge.part(y - q[0], x - q[1]);
+            levels.add(pixel, part.share());
+            let Part::Edge(d, g) = part else { continue };
             let phi = [d, 1.0, g[0], g[1], g[2]];
             for (i, &gi) in g.iter().enumerate() {
-                for (e, &p) in edge[i].iter_mut().zip(&phi) {
-                    *e += w * gi * p;
+                for (sum, &p) in slopes[i].iter_mut().zip(&phi) {
+                    *sum += w * gi * p;
                 }
-                edge_v[i] += w * gi * v;
+                slopes_v[i] += w * gi * v;
             }
         }
-        let determinant = wdd * ww - wd * wd;
-        if determinant.is_nan() || determinant <= 1e-12 * wdd * ww {
-            return None;
-        }
-        let linear = [(wdv * ww - wd * wv) / determinant, (wdd * wv - wd * wdv) / determinant];
+        let (linear, chi2) = levels.fit()?;
+        let Levels { w, wv, wd, wdd, wdv, .. } = levels;
         let mut gram = SMatrix::<f64, N, N>::zeros();
-        gram.fixed_view_mut::<2, 2>(0, 0).copy_from_slice(&[wdd, wd, wd, ww]);
+        gram.fixed_view_mut::<2, 2>(0, 0).copy_from_slice(&[wdd, wd, wd, w]);
         for i in 0..3 {
             for j in 0..N {
-                gram[(2 + i, j)] = edge[i][j];
-                gram[(j, 2 + i)] = edge[i][j];
+                gram[(2 + i, j)] = slopes[i][j];
+                gram[(j, 2 + i)] = slopes[i][j];
             }
         }
-        let moments = SVector::from([wdv, wv, edge_v[0], edge_v[1], edge_v[2]]);
-        let chi2 = (wvv - linear[0] * wdv - linear[1] * wv).max(0.0);
+        let moments = SVector::from([wdv, wv, slopes_v[0], slopes_v[1], slopes_v[2]]);
         Some(Sums { gram, moments, linear, chi2 })
     }
 
@@ -460,18 +544,15 @@ impl Window {
 
     /// Weights 1/variance, the variance as the model expects it.
     fn weigh(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64, [a, b]: [f64; 2]) {
-        let part = |pixel: &Pixel| match model.part(pixel.y - q[0], pixel.x - q[1], radius, softness) {
-            Part::Outside => 0.0,
-            Part::Inside => 1.0,
-            Part::Edge(d, _) => d,
-        };
-        let greatest = self.pixels.iter().map(|pixel| b + a * part(pixel)).fold(0.0, f64::max);
+        let edge = model.edge(radius, softness);
+        let expected = |pixel: &Pixel| b + a * edge.share(pixel.y - q[0], pixel.x - q[1]);
+        let greatest = self.pixels.iter().map(expected).fold(0.0, f64::max);
         if greatest <= 0.0 {
             return;
         }
         self.expected_chi2 = 0.0;
         for pixel in &mut self.pixels {
-            let variance = (b + a * part(pixel)).max(0.0);
+            let variance = expected(pixel).max(0.0);
             pixel.weight = 1.0 / variance.max(LEAST_VARIANCE * greatest);
             // Less than 1 of dark pixels: where nothing is expected nothing scatters.
             self.expected_chi2 += variance * pixel.weight;
@@ -546,41 +627,63 @@ fn solve(
     Some(SVector::from([step[0], step[1], step[2], step[3], 0.0]))
 }
 
-/// Fits the disk that stands near `start`. None where the fit finds no disk brighter than its surroundings within
-/// `reach` of `start`.
-pub(crate) fn fit_disk<F: Real>(
-    frame: &[F],
-    shape: (usize, usize),
-    live: Option<&[bool]>,
-    model: &Model<'_>,
+/// Where a disk is fitted.
+pub(crate) struct Place<'a, F> {
+    pub(crate) frame: &'a [F],
+    pub(crate) shape: (usize, usize),
+    pub(crate) live: Option<&'a [bool]>,
+    pub(crate) start: [f64; 2],
+    /// Other disks that may share pixels with this one.
+    pub(crate) others: &'a [[f64; 2]],
+}
+
+/// Fits the disk that stands near a place, once for each model: whether pixels count what falls on their area. None
+/// where the fit finds no disk brighter than its surroundings near the start.
+pub(crate) fn fit_disk<F: Real, const MODELS: usize>(
+    place: &Place<'_, F>,
+    outline: &Outline,
+    areas: [bool; MODELS],
+    params: &FitParams,
+    window: &mut Window,
+) -> [Option<Fitted>; MODELS] {
+    // A wide edge has no shape of its own.
+    let soft = Model { outline, area: false };
+    let mut q = place.start;
+    let mut radius = outline.radius();
+    let reach = outline.extent() + params.margin;
+    window.gather(place, place.start, reach + 1.0, outline.keep_off());
+    let Some(approached) = descend(window, &soft, &mut q, &mut radius, SOFT, None) else {
+        return [None; MODELS];
+    };
+    areas.map(|area| {
+        window.gather(place, q, reach, outline.keep_off());
+        if params.noise == PixelNoise::Counting {
+            window.weigh(&soft, q, radius, SOFT, approached.linear);
+        }
+        from_approach(place.start, &Model { outline, area }, q, params, window)
+    })
+}
+
+/// The fit of the pixels of a window whose disk was approached to `q`.
+fn from_approach(
     start: [f64; 2],
-    others: &[[f64; 2]],
+    model: &Model<'_>,
+    mut q: [f64; 2],
     params: &FitParams,
     window: &mut Window,
 ) -> Option<Fitted> {
-    let outline = model.outline;
-    let mut q = start;
-    let mut radius = outline.radius();
-    let reach = outline.extent() + params.margin;
-    window.gather(frame, shape, live, start, reach + 1.0, others, outline.keep_off());
-    let approached = descend(window, model, &mut q, &mut radius, SOFT, None)?;
-    let weigh = |window: &mut Window, q, radius, softness, linear| {
-        if params.noise == PixelNoise::Counting {
-            window.weigh(model, q, radius, softness, linear);
-        }
-    };
-    window.gather(frame, shape, live, q, reach, others, outline.keep_off());
-    weigh(window, q, radius, SOFT, approached.linear);
+    let size = model.outline.radius();
+    let mut radius = size;
     let t = params.radius_tolerance;
-    let free = t > 0.0 && matches!(outline, Outline::Disk(_));
-    let radii = free.then_some([(1.0 - t) * radius, (1.0 + t) * radius]);
+    let free = t > 0.0 && matches!(model.outline, Outline::Disk(_));
+    let radii = free.then_some([(1.0 - t) * size, (1.0 + t) * size]);
     let mut least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     if params.noise == PixelNoise::Counting {
-        weigh(window, q, radius, SHARP, least.linear);
+        window.weigh(model, q, radius, SHARP, least.linear);
         least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     }
     let away = (q[0] - start[0]).hypot(q[1] - start[1]);
-    if least.linear[0] <= 0.0 || away > 0.5 * outline.radius() + 1.0 {
+    if least.linear[0] <= 0.0 || away > 0.5 * size + 1.0 {
         return None;
     }
     average(window, model, q, radius, &least, radii.is_some())
@@ -611,8 +714,8 @@ fn average(
     for i in -SIDE..=SIDE {
         for j in -SIDE..=SIDE {
             let d = [SPACING * f64::from(i) * sigma[0], SPACING * f64::from(j) * sigma[1]];
-            let Some(sums) = window.sums(model, [q[0] + d[0], q[1] + d[1]], radius, SHARP) else { continue };
-            let p = (-0.5 * (sums.chi2 - least.chi2) / s2).min(700.0).exp();
+            let Some(chi2) = window.chi2(model, [q[0] + d[0], q[1] + d[1]], radius, SHARP) else { continue };
+            let p = (-0.5 * (chi2 - least.chi2) / s2).min(700.0).exp();
             mass += p;
             for a in 0..2 {
                 first[a] += p * d[a];

@@ -22,7 +22,7 @@ use crate::Template;
 use crate::intensity::finite_range;
 use crop::{Crop, CropScratch};
 use direct::Direct;
-use disk_fit::{Fitted, Model, Outline, Window, fit_disk};
+use disk_fit::{Fitted, Outline, Place, Window, fit_disk};
 use full::{Full, FullScratch};
 use map::Map;
 use upsampled::{Sampled, UpsampleScratch, greatest_sample};
@@ -117,6 +117,8 @@ pub struct CorrelationScratch<F: Real> {
     /// Where disks were found before any was fitted, and which of them are neighbours of the one in question.
     found: Vec<[f64; 2]>,
     others: Vec<[f64; 2]>,
+    /// Those that were asked which edge disks have, with the fits of a ramp and of areas.
+    asked: Vec<(usize, [Option<Fitted>; 2])>,
 }
 
 impl<F: Real> CorrelationPlan<F> {
@@ -188,6 +190,7 @@ impl<F: Real> CorrelationPlan<F> {
             fit: Window::default(),
             found: Vec::new(),
             others: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -234,6 +237,7 @@ impl<F: Real> CorrelationPlan<F> {
             scratch
                 .found
                 .extend(peaks.iter().filter(|p| p.status != PeakStatus::NoSignal).map(|p| p.refined));
+            scratch.asked.clear();
             let area = match fit.edge {
                 DiskEdge::Ramp => false,
                 DiskEdge::Area => true,
@@ -246,7 +250,12 @@ impl<F: Real> CorrelationPlan<F> {
                 if peak.status == PeakStatus::NoSignal {
                     continue;
                 }
-                match self.fitted(fit, frame, k, peak, area, scratch) {
+                let asked = scratch.asked.iter().find(|(asked, _)| *asked == k).map(|(_, fits)| fits);
+                let fitted = match asked {
+                    Some(fits) => fits[usize::from(area)],
+                    None => self.fitted(fit, frame, k, peak, [area], scratch)[0],
+                };
+                match fitted {
                     Some(fitted) => {
                         peak.refined = fitted.position;
                         peak.covariance = fitted.covariance;
@@ -494,16 +503,16 @@ impl<F: Real> CorrelationPlan<F> {
         }
     }
 
-    /// The disk fitted to the pixels around peak `k`.
-    fn fitted(
+    /// The disk fitted to the pixels around peak `k`, once for each kind of edge.
+    fn fitted<const MODELS: usize>(
         &self,
         params: &FitParams,
         frame: &[F],
         k: usize,
         peak: &Peak,
-        area: bool,
+        areas: [bool; MODELS],
         scratch: &mut CorrelationScratch<F>,
-    ) -> Option<Fitted> {
+    ) -> [Option<Fitted>; MODELS] {
         let outline = &self.outlines[self.template_of(k)];
         // What was found twice is no neighbour.
         let distances = outline.extent()..outline.reach(params.margin);
@@ -513,8 +522,8 @@ impl<F: Real> CorrelationPlan<F> {
             .others
             .extend(scratch.found.iter().filter(|o| distances.contains(&(o[0] - y).hypot(o[1] - x))));
         let (live, others) = (self.live.as_deref(), &scratch.others[..]);
-        let model = Model { outline, area };
-        fit_disk(frame, self.shape, live, &model, peak.refined, others, params, &mut scratch.fit)
+        let place = Place { frame, shape: self.shape, live, start: peak.refined, others };
+        fit_disk(&place, outline, areas, params, &mut scratch.fit)
     }
 
     /// Whether the clearest disks are likelier where pixels count what falls on their area.
@@ -533,11 +542,11 @@ impl<F: Real> CorrelationPlan<F> {
         order.sort_by(|&a, &b| key(b).partial_cmp(&key(a)).expect("elevations and positions are finite"));
         let mut in_favour = 0.0;
         for &k in order.iter().take(ASKED) {
-            let mut unlikeliness =
-                |area| Some(self.fitted(params, frame, k, &peaks[k], area, scratch)?.unlikeliness);
-            if let (Some(ramp), Some(area)) = (unlikeliness(false), unlikeliness(true)) {
-                in_favour += ramp - area;
+            let fits = self.fitted(params, frame, k, &peaks[k], [false, true], scratch);
+            if let [Some(ramp), Some(area)] = fits {
+                in_favour += ramp.unlikeliness - area.unlikeliness;
             }
+            scratch.asked.push((k, fits));
         }
         in_favour > 0.0
     }
