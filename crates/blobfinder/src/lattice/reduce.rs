@@ -82,7 +82,7 @@ impl Lattice {
                 let cosine = dot(a, b) / (length(a) * length(b));
                 let is_shortest = length(a) <= shorter * (1.0 + EQUAL) && length(b) <= longer * (1.0 + EQUAL);
                 let forward = is_forward(a);
-                let angle = cosine >= -0.5 - EQUAL && cosine < 0.5 - EQUAL && cross(a, b) > 0.0;
+                let angle = (-0.5 - EQUAL..0.5 - EQUAL).contains(&cosine) && cross(a, b) > 0.0;
                 if !(is_shortest && forward && angle && determinant([p, q]).abs() == 1) {
                     continue;
                 }
