@@ -117,7 +117,7 @@ pub(crate) fn measure(session: &Session, config: &PeaksConfig, text: &str) -> Re
         }
     };
     session.check_cancelled()?;
-    let mut found = Peaks::new(text, &file, &selection, config, &measured);
+    let mut found = Peaks::new(text, &file, &selection, &measured);
     found.warnings.extend(warnings);
     if let Some(out) = &session.out {
         let write = || -> Result<()> {

@@ -93,13 +93,7 @@ struct StrainSummary {
 }
 
 impl Peaks {
-    pub(crate) fn new(
-        text: &str,
-        file: &ScanFile,
-        selection: &Selection<'_>,
-        config: &PeaksConfig,
-        measured: &Measured,
-    ) -> Self {
+    pub(crate) fn new(text: &str, file: &ScanFile, selection: &Selection<'_>, measured: &Measured) -> Self {
         let disks = &measured.disks;
         let (h, w) = file.scan.frame_shape();
         let part = |status| {
@@ -110,13 +104,6 @@ impl Peaks {
             let variances = disks.covariances.slice(ndarray::s![.., .., k, k]);
             variances.iter().map(|v| f64::from(v.sqrt())).collect::<Vec<_>>()
         });
-        let mut warnings = crate::scan::warnings(file);
-        if measured.template.params().is_none()
-            && matches!(config.correlation.refinement, nonius::blobfinder::Refinement::Fit(_))
-        {
-            warnings
-                .push("an image as template cannot be fitted: positions are those of a paraboloid".into());
-        }
         let median_error = median(errors);
         Peaks {
             file: text.into(),
@@ -140,7 +127,7 @@ impl Peaks {
             lattice: FoundLattice::new(measured),
             result: None,
             pictures: Vec::new(),
-            warnings,
+            warnings: crate::scan::warnings(file),
         }
     }
 
