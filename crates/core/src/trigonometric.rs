@@ -42,16 +42,18 @@ pub struct TrigonometricPolynomial<'a, F> {
     height: usize,
     width: usize,
     spectrum: &'a [Complex<F>],
-    /// Waves along y for the place in question and their derivatives: six real vectors that turn the
-    /// complex sums over k_y into plain dot products, see [`Waves`].
+    /// Waves along y for the place in question and their derivatives.
     waves: Waves<F>,
 }
 
 /// For one place `y`: `e_k = exp(2πi k y/n)` and its first two derivatives, each as the two
 /// interleaved real vectors `(re, −im)` and `(im, re)` whose products with an interleaved complex
-/// column are the real and the imaginary part of `Σ_k X_k e_k`.
+/// column are the real and the imaginary part of `Σ_k X_k e_k`: six vectors, one after another.
 #[derive(Debug, Clone, Default)]
-struct Waves<F>([Vec<F>; 6]);
+struct Waves<F> {
+    six: Vec<F>,
+    powers: Vec<Complex<f64>>,
+}
 
 impl<'a, F: Real> TrigonometricPolynomial<'a, F> {
     /// The polynomial of `spectrum`, which `plan` made.
@@ -61,18 +63,20 @@ impl<'a, F: Real> TrigonometricPolynomial<'a, F> {
     pub fn new(plan: &RealFft2<F>, spectrum: &'a [Complex<F>]) -> Self {
         assert_eq!(spectrum.len(), plan.spectrum_len(), "a spectrum of this plan");
         let (height, width) = plan.shape();
-        let waves = Waves(std::array::from_fn(|_| vec![F::zero(); 2 * height]));
+        let waves =
+            Waves { six: vec![F::zero(); 12 * height], powers: Vec::with_capacity(height.max(width)) };
         TrigonometricPolynomial { height, width, spectrum, waves }
     }
 
     /// The polynomial and its derivatives at `[y, x]` px: one pass over the spectrum.
     pub fn evaluate(&mut self, at: [f64; 2]) -> Derivatives {
         self.waves.set(self.height, at[0]);
+        set_powers(&mut self.waves.powers, self.width, at[1]);
         let mut d = Derivatives::default();
         for (kx, column) in self.spectrum.chunks_exact(self.height).enumerate() {
             let column: &[F] = bytemuck::cast_slice(column);
-            let [s, s_y, s_yy] = column_sums(column, &self.waves.0);
-            let (wave, wave_x, wave_xx) = wave_and_derivatives(kx, self.width, at[1]);
+            let [s, s_y, s_yy] = column_sums(column, &self.waves.six);
+            let [wave, wave_x, wave_xx] = wave_and_derivatives(&self.waves.powers, kx, self.width);
             let weight = if kx == 0 || 2 * kx == self.width { 1.0 } else { 2.0 };
             d.value += weight * (s * wave).re;
             d.gradient[0] += weight * (s_y * wave).re;
@@ -159,34 +163,45 @@ fn ascent_step(d: &Derivatives, sign: f64, free: [bool; 2]) -> [f64; 2] {
     step
 }
 
-/// `exp(2πi k x/n)` and its first two derivatives along x; `cos(π x)` at the Nyquist frequency.
-pub(crate) fn wave_and_derivatives(k: usize, n: usize, x: f64) -> (Complex<f64>, Complex<f64>, Complex<f64>) {
-    let omega = std::f64::consts::TAU * frequency(k, n) as f64 / n as f64;
-    if 2 * k == n {
-        let (sin, cos) = (omega * x).sin_cos();
-        return (cos.into(), (-omega * sin).into(), (-omega * omega * cos).into());
+/// `exp(2πi k x/n)` for k up to n/2. Each is the product of two of half its frequency: their rounding grows with k, as
+/// that of the angles does, and a sine costs more than a product.
+fn set_powers(powers: &mut Vec<Complex<f64>>, n: usize, x: f64) {
+    powers.clear();
+    powers.extend([Complex::new(1.0, 0.0), Complex::cis(std::f64::consts::TAU * x / n as f64)]);
+    for k in 2..=n / 2 {
+        powers.push(powers[k / 2] * powers[k - k / 2]);
     }
-    let wave = Complex::cis(omega * x);
-    (wave, Complex::new(0.0, omega) * wave, -omega * omega * wave)
+}
+
+/// `exp(2πi k x/n)`, from its powers, and its first two derivatives along x; `cos(π x)` at the Nyquist frequency.
+fn wave_and_derivatives(powers: &[Complex<f64>], k: usize, n: usize) -> [Complex<f64>; 3] {
+    let frequency = frequency(k, n);
+    let omega = std::f64::consts::TAU * frequency as f64 / n as f64;
+    let power = powers[frequency.unsigned_abs()];
+    let wave = if frequency < 0 { power.conj() } else { power };
+    if 2 * k == n {
+        return [wave.re.into(), (-omega * wave.im).into(), (-omega * omega * wave.re).into()];
+    }
+    [wave, Complex::new(-omega * wave.im, omega * wave.re), -omega * omega * wave]
 }
 
 impl<F: Real> Waves<F> {
     fn set(&mut self, height: usize, y: f64) {
+        set_powers(&mut self.powers, height, y);
+        let (pairs, powers) = (bytemuck::cast_slice_mut::<F, [F; 2]>(&mut self.six), &self.powers);
         for k in 0..height {
-            let (wave, first, second) = wave_and_derivatives(k, height, y);
-            for (order, w) in [wave, first, second].into_iter().enumerate() {
-                self.0[2 * order][2 * k] = F::of(w.re);
-                self.0[2 * order][2 * k + 1] = F::of(-w.im);
-                self.0[2 * order + 1][2 * k] = F::of(w.im);
-                self.0[2 * order + 1][2 * k + 1] = F::of(w.re);
+            for (order, w) in wave_and_derivatives(powers, k, height).into_iter().enumerate() {
+                pairs[2 * order * height + k] = [F::of(w.re), F::of(-w.im)];
+                pairs[(2 * order + 1) * height + k] = [F::of(w.im), F::of(w.re)];
             }
         }
     }
 }
 
 /// `Σ_k X_k e_k` for a column and for the waves' derivatives.
-fn column_sums<F: Real>(column: &[F], waves: &[Vec<F>; 6]) -> [Complex<f64>; 3] {
-    let s = six_dots(column, [&waves[0], &waves[1], &waves[2], &waves[3], &waves[4], &waves[5]]);
+fn column_sums<F: Real>(column: &[F], six: &[F]) -> [Complex<f64>; 3] {
+    let n = column.len();
+    let s = six_dots(column, std::array::from_fn(|i| &six[i * n..][..n]));
     [Complex::new(s[0], s[1]), Complex::new(s[2], s[3]), Complex::new(s[4], s[5])]
 }
 
