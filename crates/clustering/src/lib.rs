@@ -20,7 +20,7 @@
 //! )?;
 //! assert_eq!(maps.n_frames, 12);
 //! assert_eq!(logsum.dim(), (16, 16));
-//! let bright_field = selection.roi().spread(&signals.column(0).to_vec(), f64::NAN)?;
+//! let bright_field = selection.roi().spread(signals.column(0), f64::NAN)?;
 //! assert_eq!(bright_field.shape(), [3, 4]);
 //! assert_eq!(centers.dim(), (12, 2));
 //! # Ok::<(), nonius_core::Error>(())
