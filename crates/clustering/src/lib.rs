@@ -32,10 +32,12 @@
 mod center_of_mass;
 mod dendrogram;
 mod detector;
+mod features;
 mod field;
 mod graph;
 mod label_map;
 mod statistics;
+mod ward;
 
 pub use center_of_mass::{CenterOfMass, Centers};
 pub use dendrogram::{Cut, Dendrogram, Numbering};
@@ -46,3 +48,4 @@ pub use label_map::{LabelMap, Place};
 pub use statistics::{
     LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,
 };
+pub use ward::{WardParams, ward};
