@@ -44,7 +44,7 @@ pub use dendrogram::{Cut, Dendrogram, Numbering};
 pub use detector::{Detector, DetectorSignals, VirtualDetectors};
 pub use field::{DeflectionField, DeflectionParams, Regression, guess_scan_rotation};
 pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
-pub use label_map::{LabelMap, Place};
+pub use label_map::{LabelMap, MatchedClusters, MergedRows, Overlap, Place, merge_rows};
 pub use statistics::{
     LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,
 };

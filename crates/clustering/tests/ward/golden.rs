@@ -44,7 +44,8 @@ fn ward_on_a_graph() {
         let array = |part: &str| &golden[&format!("{name}/{part}")];
         let roi = roi(array("mask"));
         let edges = pairs(array("edges"));
-        let neighbors = if name.contains("eight_neighbour") { Neighbors::Diagonal } else { Neighbors::Direct };
+        let neighbors =
+            if name.contains("eight_neighbour") { Neighbors::Diagonal } else { Neighbors::Direct };
         let mut sorted = edges.clone();
         sorted.sort_unstable();
         let grid = Graph::grid(&roi, neighbors).unwrap();
