@@ -42,6 +42,9 @@ mod ward;
 pub use center_of_mass::{CenterOfMass, Centers};
 pub use dendrogram::{Cut, Dendrogram, Numbering};
 pub use detector::{Detector, DetectorSignals, VirtualDetectors};
+pub use features::{
+    FeatureParams, FeaturePlan, FeatureRows, ScaledFeatures, Scales, Scaling, scale, with_coordinates,
+};
 pub use field::{DeflectionField, DeflectionParams, Regression, guess_scan_rotation};
 pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
 pub use label_map::{LabelMap, MatchedClusters, MergedRows, Overlap, Place, merge_rows};
