@@ -49,6 +49,7 @@ pub use field::{DeflectionField, DeflectionParams, Regression, guess_scan_rotati
 pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
 pub use label_map::{LabelMap, MatchedClusters, MergedRows, Overlap, Place, merge_rows};
 pub use statistics::{
-    LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,
+    LabelledLogSum, LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums,
+    pixel_statistics,
 };
 pub use ward::{WardParams, ward};
