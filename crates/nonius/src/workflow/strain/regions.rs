@@ -95,7 +95,7 @@ pub struct RegionParams {
     /// Which positions may be joined. Default: four neighbours.
     pub neighbors: Neighbors,
     /// Number of regions; fewer if there are fewer frames. Regions that are one crystal are recognised later, so rather
-    /// too many than too few. Default: 15.
+    /// too many than too few. Default: 30.
     pub clusters: usize,
     /// Regions of fewer frames go to the neighbour that they resemble most. Default: 1, none does.
     pub min_size: usize,
@@ -108,7 +108,7 @@ impl Default for RegionParams {
             scaling: Scaling::default(),
             coordinate_weight: 0.2,
             neighbors: Neighbors::default(),
-            clusters: 15,
+            clusters: 30,
             min_size: 1,
         }
     }
