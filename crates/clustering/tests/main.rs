@@ -1,5 +1,6 @@
 //! Integration tests of nonius-clustering, one module per part.
 
+mod features;
 mod golden;
 mod known;
 mod properties;
