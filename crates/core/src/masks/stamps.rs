@@ -432,7 +432,7 @@ fn add_sums<T: Sample>(stamps: &Stamps, frame: &[T], shift: [i64; 2], sums: &mut
                     [place(c)[0].saturating_add(run.y as i64), place(c)[1].saturating_add(run.x as i64)];
                 let is_inside =
                     0 <= y && y < height as i64 && 0 <= x && x <= width as i64 - weights.len() as i64;
-                is_inside.then_some((y as usize * width + x as usize, c.layer))
+                is_inside.then(|| (y as usize * width + x as usize, c.layer))
             };
             add_products(weights, frame, group.copies.iter().filter_map(whole), sums);
             for c in group.copies.iter().filter(|c| whole(c).is_none()) {
