@@ -3,5 +3,6 @@
 mod features;
 mod golden;
 mod known;
+mod label_map;
 mod properties;
 mod ward;
