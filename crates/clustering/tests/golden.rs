@@ -1,7 +1,7 @@
 //! Numbers of other programs: `testdata/clustering`, whose README names them.
 
 #[path = "../../../testdata/golden.rs"]
-mod cases;
+pub(crate) mod cases;
 
 use std::collections::HashMap;
 use std::path::Path;

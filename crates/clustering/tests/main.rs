@@ -4,5 +4,6 @@ mod features;
 mod golden;
 mod known;
 mod label_map;
+mod pipeline;
 mod properties;
 mod ward;
