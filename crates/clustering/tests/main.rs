@@ -1,6 +1,9 @@
 //! Integration tests of nonius-clustering, one module per part.
 
+mod features;
 mod golden;
 mod known;
+mod label_map;
+mod pipeline;
 mod properties;
 mod ward;

@@ -3,9 +3,11 @@
 mod coordinates;
 mod scaling;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use nonius_core::masks::{CutMasks, PlacedStamps, Stamps, TemplateKind, TemplateParams};
-use nonius_core::{Consumer, Error, Result, Scope, Tile, check_not_empty, check_shape, with_pixels};
+use nonius_core::{
+    Consumer, Error, Progress, Result, Scope, Tile, check_not_empty, check_shape, with_pixels,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Detector;
@@ -181,16 +183,31 @@ impl Consumer for FeaturePlan {
     }
 }
 
+/// Elements between two looks at whether to stop.
+const ELEMENTS_PER_LOOK: usize = 1 << 21;
+
 /// One row for each of `n_samples`, at least one column, all finite.
 ///
 /// # Errors
 /// [`Error::Shape`], [`Error::Empty`]; [`Error::Parameter`] with the first value that is not finite, and how many there
-/// are.
-pub(crate) fn check_features(features: ArrayView2<'_, f64>, n_samples: usize) -> Result<()> {
+/// are; [`Error::Cancelled`].
+pub(crate) fn check_features(
+    features: ArrayView2<'_, f64>,
+    n_samples: usize,
+    progress: &dyn Progress,
+) -> Result<()> {
     check_shape("rows of features", &[n_samples], &[features.nrows()])?;
     check_not_empty("features", features.shape())?;
-    // A sum is finite only if every element is; the search runs only when it is not.
-    if features.sum().is_finite() {
+    let rows = (ELEMENTS_PER_LOOK / features.ncols()).max(1);
+    let mut are_finite = true;
+    for block in features.axis_chunks_iter(Axis(0), rows) {
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        // A sum is finite only if every element is; the search runs only when it is not.
+        are_finite &= block.sum().is_finite();
+    }
+    if are_finite {
         return Ok(());
     }
     let mut wrong = features.indexed_iter().filter(|(_, v)| !v.is_finite());
