@@ -33,16 +33,24 @@ mod center_of_mass;
 mod dendrogram;
 mod detector;
 mod field;
+mod flat;
 mod graph;
 mod label_map;
+mod principal_components;
 mod statistics;
 
 pub use center_of_mass::{CenterOfMass, Centers};
 pub use dendrogram::{Cut, Dendrogram, Numbering};
 pub use detector::{Detector, DetectorSignals, VirtualDetectors};
 pub use field::{DeflectionField, DeflectionParams, Regression, guess_scan_rotation};
+pub use flat::{
+    Covariances, DbscanClusters, DbscanParams, GaussianMixture, HdbscanClusters, HdbscanParams,
+    KMeansClusters, KMeansParams, MixtureParams, OpticsOrdering, OpticsParams, dbscan, gaussian_mixture,
+    gaussian_mixture_from, hdbscan, k_means, k_means_from, optics,
+};
 pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
 pub use label_map::{LabelMap, Place};
+pub use principal_components::{PrincipalComponents, principal_components};
 pub use statistics::{
     LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,
 };

@@ -6,7 +6,10 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_finite;
-use crate::{Error, Result};
+use crate::{Error, Metric, NoProgress, PairDistances, Result, Rows};
+
+/// Bytes of distances that are kept rather than computed again: those of 16 000 points.
+const KEPT: u64 = 1 << 30;
 
 /// Parameters of [`hdbscan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,8 +83,8 @@ pub struct HdbscanClusters {
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`] as [`HdbscanParams::validate`]; [`Error::NotFinite`]. No point is no error, nor is one:
-/// noise.
+/// [`Error::Parameter`] as [`HdbscanParams::validate`] and for coordinates above 1e150; [`Error::NotFinite`];
+/// [`Error::Empty`] for several points without coordinates. No point is no error, nor is one: noise.
 pub fn hdbscan(points: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<HdbscanClusters> {
     params.validate()?;
     check_finite("points", points)?;
@@ -93,46 +96,29 @@ pub fn hdbscan(points: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<Hd
             stabilities: vec![],
         });
     }
-    let merges = merge_tree(spanning_tree(points, &core_distances(points, params.min_samples)), n);
+    let rows = Rows::new(points, Metric::Euclidean)?;
+    // Itself is the nearest of all.
+    let core = rows.nearest_distances(params.min_samples.saturating_add(1).min(n), &NoProgress)?;
+    let pairs = PairDistances::new(rows, KEPT, &NoProgress)?;
+    let merges = merge_tree(spanning_tree(&pairs, &core), n);
     let tree = CondensedTree::new(&merges, n, params.min_cluster_size);
     Ok(tree.clusters(n))
 }
 
-fn distance(points: ArrayView2<'_, f64>, i: usize, j: usize) -> f64 {
-    let mut sum = 0.0;
-    for k in 0..points.ncols() {
-        let d = points[[i, k]] - points[[j, k]];
-        sum += d * d;
-    }
-    sum.sqrt()
-}
-
-/// Distance of each point to its `min_samples`-th nearest other.
-fn core_distances(points: ArrayView2<'_, f64>, min_samples: usize) -> Vec<f64> {
-    let n = points.nrows();
-    let rank = min_samples.clamp(1, n - 1);
-    let mut others = Vec::with_capacity(n - 1);
-    (0..n)
-        .map(|i| {
-            others.clear();
-            others.extend((0..n).filter(|&j| j != i).map(|j| distance(points, i, j)));
-            *others.select_nth_unstable_by(rank - 1, f64::total_cmp).1
-        })
-        .collect()
-}
-
 /// The minimum spanning tree of the mutual reachability, grown from the first point: edges ascending.
-fn spanning_tree(points: ArrayView2<'_, f64>, core: &[f64]) -> Vec<(usize, usize, f64)> {
-    let n = points.nrows();
+fn spanning_tree(pairs: &PairDistances, core: &[f64]) -> Vec<(usize, usize, f64)> {
+    let n = core.len();
     // For each point outside the tree: the nearest within, and its distance.
     let mut nearest = vec![(0, f64::INFINITY); n];
     let mut outside: Vec<usize> = (1..n).collect();
     let mut edges = Vec::with_capacity(n - 1);
+    let mut distances = vec![0.0; n];
     let mut last = 0;
     while !outside.is_empty() {
+        pairs.from_row(last, &mut distances);
         let mut best = 0;
         for (at, &j) in outside.iter().enumerate() {
-            let d = distance(points, last, j).max(core[last]).max(core[j]);
+            let d = distances[j].max(core[last]).max(core[j]);
             if d < nearest[j].1 {
                 nearest[j] = (last, d);
             }
@@ -301,11 +287,16 @@ mod tests {
     use super::*;
 
     /// Kruskal's tree, edge by edge over all pairs.
-    fn plain_tree_weight(points: ArrayView2<'_, f64>, core: &[f64]) -> Vec<f64> {
-        let n = points.nrows();
+    fn plain_tree_weight(pairs: &PairDistances, core: &[f64]) -> Vec<f64> {
+        let n = core.len();
+        let distance = |i: usize, j: usize| {
+            let mut row = vec![0.0; n];
+            pairs.from_row(i, &mut row);
+            row[j]
+        };
         let mut all: Vec<(usize, usize, f64)> = (0..n)
             .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| (i, j, distance(points, i, j).max(core[i]).max(core[j])))
+            .map(|(i, j)| (i, j, distance(i, j).max(core[i]).max(core[j])))
             .collect();
         all.sort_by(|a, b| a.2.total_cmp(&b.2));
         let mut group: Vec<usize> = (0..n).collect();
@@ -326,9 +317,11 @@ mod tests {
             let n = values.len() / 3;
             let points = Array2::from_shape_vec((n, 3), values[..3 * n].to_vec()).unwrap();
             prop_assume!(n >= 2);
-            let core = core_distances(points.view(), k);
-            let edges = spanning_tree(points.view(), &core);
-            let plain = plain_tree_weight(points.view(), &core);
+            let rows = Rows::new(points.view(), Metric::Euclidean).unwrap();
+            let core = rows.nearest_distances((k + 1).min(n), &NoProgress).unwrap();
+            let pairs = PairDistances::new(rows, 0, &NoProgress).unwrap();
+            let edges = spanning_tree(&pairs, &core);
+            let plain = plain_tree_weight(&pairs, &core);
             prop_assert_eq!(edges.iter().map(|e| e.2).collect::<Vec<_>>(), plain);
         }
 
