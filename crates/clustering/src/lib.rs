@@ -32,12 +32,14 @@
 mod center_of_mass;
 mod dendrogram;
 mod detector;
+mod features;
 mod field;
 mod flat;
 mod graph;
 mod label_map;
 mod principal_components;
 mod statistics;
+mod ward;
 
 pub use center_of_mass::{CenterOfMass, Centers};
 pub use dendrogram::{Cut, Dendrogram, Numbering};
@@ -54,3 +56,4 @@ pub use principal_components::{PrincipalComponents, principal_components};
 pub use statistics::{
     LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,
 };
+pub use ward::{WardParams, ward};

@@ -1,8 +1,9 @@
 //! The directions in which samples differ most.
 
+use crate::features::check_samples;
 use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use nonius_core::{Error, Result, check_rows, check_shape};
+use nonius_core::{Error, Result, check_shape};
 
 /// What [`principal_components`] found.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,13 +44,13 @@ pub struct PrincipalComponents {
 /// ```
 ///
 /// # Errors
-/// [`Error::Empty`], [`Error::NotFinite`]; [`Error::Parameter`] for features above 1e150 and unless `n_components` is
+/// [`Error::Empty`] without samples or columns; [`Error::Parameter`] for features that are not finite or above 1e150, and unless `n_components` is
 /// at least 1 and at most the number of columns and that of samples.
 pub fn principal_components(
     features: ArrayView2<'_, f64>,
     n_components: usize,
 ) -> Result<PrincipalComponents> {
-    check_rows("features", features)?;
+    check_samples(features)?;
     let (n, width) = features.dim();
     if n_components == 0 || n_components > n.min(width) {
         let got = format!("{n_components} for {n} samples of {width} columns");

@@ -1,5 +1,7 @@
 //! Integration tests of nonius-clustering, one module per part.
 
+mod flat;
 mod golden;
 mod known;
 mod properties;
+mod ward;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::features::rows_of;
 use linfa::Float;
 use linfa::traits::Transformer;
 use linfa_clustering::Dbscan;
 use linfa_nn::distance::{Distance, L2Dist};
 use linfa_nn::{BuildError, NearestNeighbour, NearestNeighbourIndex, NnError};
 use ndarray::{Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
-use nonius_core::{Error, Metric, Progress, Result, Rows};
+use nonius_core::{Error, Metric, Progress, Result, Rows, check_positive};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -76,9 +77,9 @@ pub struct DbscanClusters {
 /// ```
 ///
 /// # Errors
-/// [`Error::Empty`], [`Error::NotFinite`] for the features; [`Error::Parameter`] as [`DbscanParams::validate`], unless
-/// `eps` is finite and above 0, for features above 1e150, and if the lists would take more than `memory_limit`;
-/// [`Error::Cancelled`].
+/// [`Error::Empty`] without samples or columns; [`Error::Parameter`] as [`DbscanParams::validate`], unless `eps` is
+/// finite and above 0, for features that are not finite or above 1e150, and if the lists would take more than
+/// `memory_limit`; [`Error::Cancelled`].
 ///
 /// # Source
 /// M. Ester, H.-P. Kriegel, J. Sander, X. Xu, *A density-based algorithm for discovering clusters in large spatial
@@ -90,10 +91,8 @@ pub fn dbscan(
     progress: &dyn Progress,
 ) -> Result<DbscanClusters> {
     params.validate()?;
-    if !(eps > 0.0 && eps.is_finite()) {
-        return Err(Error::parameter("eps", "finite and above 0", eps));
-    }
-    let rows = Rows::new(features, Metric::Euclidean)?;
+    check_positive("eps", eps)?;
+    let rows = rows_of(features, Metric::Euclidean)?;
     let lists = neighbor_lists(&rows, eps, params.memory_limit, progress)?;
     let cores: Vec<bool> = lists.iter().map(|list| list.len() >= params.min_samples).collect();
     // What linfa sees of a sample is its number, which is all that the lists need.

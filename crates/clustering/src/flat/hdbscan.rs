@@ -1,10 +1,11 @@
 //! HDBSCAN of feature vectors.
 
 use ndarray::ArrayView2;
-use nonius_core::{Error, Result, check_not_empty};
+use nonius_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::number_by_first_sample;
+use crate::features::check_samples;
 
 /// Parameters of [`hdbscan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,11 +72,11 @@ pub struct HdbscanClusters {
 /// ```
 ///
 /// # Errors
-/// [`Error::Empty`], [`Error::NotFinite`] for the features; [`Error::Parameter`] as [`HdbscanParams::validate`] and for
-/// features above 1e150.
+/// [`Error::Empty`] without samples or columns; [`Error::Parameter`] as [`HdbscanParams::validate`], for features
+/// that are not finite or above 1e150.
 pub fn hdbscan(features: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<HdbscanClusters> {
     params.validate()?;
-    check_not_empty("features", features.shape())?;
+    check_samples(features)?;
     let found = nonius_core::hdbscan(features, &params.of_points())?;
     let mut labels: Vec<_> = found.labels.iter().map(|label| label.map(|k| k as u32)).collect();
     let order = number_by_first_sample(&mut labels);

@@ -1,12 +1,13 @@
 //! k-means: as many clusters as asked for, each sample in that of the nearest centre.
 
 use ndarray::{Array2, ArrayView2, Axis};
-use nonius_core::{Error, Metric, Progress, Result, Rows, check_rows, check_shape};
+use nonius_core::{Error, Metric, Progress, Result, Rows, check_not_negative, check_rows, check_shape};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::number_by_first_sample;
 use super::seeding::{check_n_clusters, spread_centers};
+use crate::features::rows_of;
 
 /// Parameters of [`k_means`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,10 +40,7 @@ impl KMeansParams {
         if self.max_iterations < 1 {
             return Err(Error::parameter("max_iterations", "at least 1", self.max_iterations));
         }
-        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            return Err(Error::parameter("tolerance", "finite and at least 0", self.tolerance));
-        }
-        Ok(())
+        check_not_negative("tolerance", self.tolerance)
     }
 }
 
@@ -93,8 +91,8 @@ pub struct KMeansClusters {
 /// ```
 ///
 /// # Errors
-/// [`Error::Empty`], [`Error::NotFinite`] for the features; [`Error::Parameter`] as [`KMeansParams::validate`], for
-/// features above 1e150, and unless `1 ≤ n_clusters ≤` the number of different rows; [`Error::Cancelled`].
+/// [`Error::Empty`] without samples or columns; [`Error::Parameter`] as [`KMeansParams::validate`], for features
+/// that are not finite or above 1e150, and unless `1 ≤ n_clusters ≤` the number of different rows; [`Error::Cancelled`].
 ///
 /// # Source
 /// D. Arthur and S. Vassilvitskii, *k-means++: the advantages of careful seeding*, SODA 2007; S. P. Lloyd, *IEEE Trans.
@@ -177,7 +175,7 @@ impl<'a> Lloyd<'a> {
         params: &KMeansParams,
         progress: &'a dyn Progress,
     ) -> Result<Self> {
-        let rows = Rows::new(features, Metric::SquaredEuclidean)?;
+        let rows = rows_of(features, Metric::SquaredEuclidean)?;
         check_n_clusters(features, n_clusters)?;
         let variance = features.columns().into_iter().map(|column| column.var(0.0)).sum::<f64>();
         Ok(Lloyd {

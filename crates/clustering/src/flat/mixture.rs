@@ -4,12 +4,13 @@ use std::f64::consts::PI;
 
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
-use nonius_core::{Error, Progress, Result, check_rows, check_shape};
+use nonius_core::{Error, Progress, Result, check_not_negative, check_positive, check_rows, check_shape};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::seeding::check_n_clusters;
 use super::{KMeansParams, k_means, number_by_first_sample};
+use crate::features::check_samples;
 
 /// What the covariance of a component may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,12 +56,8 @@ impl Default for MixtureParams {
 impl MixtureParams {
     /// [`Error::Parameter`] for the first field that is out of range.
     pub fn validate(&self) -> Result<()> {
-        if !(self.regularization >= 0.0 && self.regularization.is_finite()) {
-            return Err(Error::parameter("regularization", "finite and at least 0", self.regularization));
-        }
-        if !(self.tolerance > 0.0 && self.tolerance.is_finite()) {
-            return Err(Error::parameter("tolerance", "finite and above 0", self.tolerance));
-        }
+        check_not_negative("regularization", self.regularization)?;
+        check_positive("tolerance", self.tolerance)?;
         if self.max_iterations < 1 {
             return Err(Error::parameter("max_iterations", "at least 1", self.max_iterations));
         }
@@ -120,9 +117,9 @@ pub struct GaussianMixture {
 /// ```
 ///
 /// # Errors
-/// [`Error::Empty`], [`Error::NotFinite`] for the features; [`Error::Parameter`] as [`MixtureParams::validate`], for
-/// features above 1e150, unless `1 ≤ n_components ≤` the number of different rows, and if rounding leaves a covariance
-/// singular in spite of the regularisation; [`Error::Cancelled`].
+/// [`Error::Empty`] without samples or columns; [`Error::Parameter`] as [`MixtureParams::validate`], for features
+/// that are not finite or above 1e150, unless `1 ≤ n_components ≤` the number of different rows, and if rounding leaves
+/// a covariance singular in spite of the regularisation; [`Error::Cancelled`].
 pub fn gaussian_mixture(
     features: ArrayView2<'_, f64>,
     n_components: usize,
@@ -156,7 +153,7 @@ pub fn gaussian_mixture_from(
     progress: &dyn Progress,
 ) -> Result<GaussianMixture> {
     params.validate()?;
-    check_rows("features", features)?;
+    check_samples(features)?;
     check_rows("means", means)?;
     check_n_clusters(features, means.nrows())?;
     check_shape("means", &[means.nrows(), features.ncols()], means.shape())?;

@@ -1,10 +1,11 @@
 //! OPTICS: samples in an order in which dense regions are valleys.
 
 use ndarray::ArrayView2;
-use nonius_core::{Error, Metric, PairDistances, Progress, Result, Rows};
+use nonius_core::{Error, Metric, PairDistances, Progress, Result, Rows, check_not_negative};
 use serde::{Deserialize, Serialize};
 
 use super::number_by_first_sample;
+use crate::features::rows_of;
 
 /// Parameters of [`optics`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -82,8 +83,8 @@ pub struct OpticsOrdering {
 /// ```
 ///
 /// # Errors
-/// [`Error::Empty`], [`Error::NotFinite`] for the features; [`Error::Parameter`] as [`OpticsParams::validate`] and for
-/// features above 1e150; [`Error::Cancelled`].
+/// [`Error::Empty`] without samples or columns; [`Error::Parameter`] as [`OpticsParams::validate`], for features
+/// that are not finite or above 1e150; [`Error::Cancelled`].
 ///
 /// # Source
 /// M. Ankerst, M. M. Breunig, H.-P. Kriegel, J. Sander, *OPTICS: ordering points to identify the clustering structure*,
@@ -94,7 +95,7 @@ pub fn optics(
     progress: &dyn Progress,
 ) -> Result<OpticsOrdering> {
     params.validate()?;
-    let rows = Rows::new(features, Metric::Euclidean)?;
+    let rows = rows_of(features, Metric::Euclidean)?;
     let n = rows.n_rows();
     let mut core_distances = rows.nearest_distances(params.min_samples, progress)?;
     core_distances.iter_mut().filter(|core| **core > params.max_eps).for_each(|core| *core = f64::INFINITY);
@@ -144,9 +145,7 @@ impl OpticsOrdering {
     /// # Errors
     /// [`Error::Parameter`] for a distance that is negative or not finite.
     pub fn clusters_at(&self, eps: f64) -> Result<Vec<Option<u32>>> {
-        if !(eps >= 0.0 && eps.is_finite()) {
-            return Err(Error::parameter("eps", "finite and at least 0", eps));
-        }
+        check_not_negative("eps", eps)?;
         let mut labels = vec![None; self.order.len()];
         let mut n_clusters = 0;
         for &i in &self.order {
