@@ -36,6 +36,7 @@ mod features;
 mod field;
 mod flat;
 mod graph;
+mod hierarchy;
 mod label_map;
 mod principal_components;
 mod statistics;
@@ -51,6 +52,7 @@ pub use flat::{
     gaussian_mixture_from, hdbscan, k_means, k_means_from, optics,
 };
 pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
+pub use hierarchy::{GraphLinkage, GraphLinkageParams, Linkage, LinkageParams, graph_linkage, linkage};
 pub use label_map::{LabelMap, Place};
 pub use principal_components::{PrincipalComponents, principal_components};
 pub use statistics::{

@@ -2,6 +2,7 @@
 
 mod flat;
 mod golden;
+mod hierarchy;
 mod known;
 mod properties;
 mod ward;

@@ -102,6 +102,26 @@ impl Rows {
         (0..self.width).map(|k| self.panels[start + k * LANES]).collect()
     }
 
+    /// Distance of two rows.
+    ///
+    /// # Panics
+    /// If there are no such rows.
+    pub fn distance(&self, i: usize, j: usize) -> f64 {
+        assert!(i.max(j) < self.n, "rows {i} and {j} of {}", self.n);
+        let [x, y] = [i, j].map(|i| {
+            let start = i / LANES * LANES * self.width + i % LANES;
+            self.panels[start..].iter().step_by(LANES).take(self.width)
+        });
+        let differences = x.zip(y).map(|(x, y)| x - y);
+        match self.metric {
+            Metric::Manhattan => differences.fold(0.0, |sum, d| sum + d.abs()),
+            Metric::Chebyshev => differences.fold(0.0, |greatest, d| f64::max(greatest, d.abs())),
+            Metric::SquaredEuclidean => differences.fold(0.0, |sum, d| sum + d * d),
+            Metric::Euclidean => differences.fold(0.0, |sum, d| sum + d * d).sqrt(),
+            Metric::Cosine => differences.fold(0.0, |sum, d| sum + d * d) * 0.5,
+        }
+    }
+
     /// Distances from `x`, a row as [`row`](Rows::row) gives them, to `rows`.
     ///
     /// # Panics
@@ -288,6 +308,8 @@ mod tests {
                         let expected: Vec<f64> =
                             to.clone().map(|j| plain(metric, &row[i], &row[j])).collect();
                         assert_eq!(found[i], expected, "{metric:?} {n}x{width}, row {i}");
+                        let one: Vec<f64> = to.clone().map(|j| rows.distance(i, j)).collect();
+                        assert_eq!(one, expected, "{metric:?} {n}x{width}, row {i}");
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! OPTICS: samples in an order in which dense regions are valleys.
 
 use ndarray::ArrayView2;
-use nonius_core::{Error, Metric, PairDistances, Progress, Result, Rows, check_not_negative};
+use nonius_core::{Error, Metric, PairDistances, Progress, Result, check_not_negative};
 use serde::{Deserialize, Serialize};
 
 use super::number_by_first_sample;
