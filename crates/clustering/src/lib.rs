@@ -45,6 +45,9 @@ mod ward;
 pub use center_of_mass::{CenterOfMass, Centers};
 pub use dendrogram::{Cut, Dendrogram, Numbering};
 pub use detector::{Detector, DetectorSignals, VirtualDetectors};
+pub use features::{
+    FeatureParams, FeaturePlan, FeatureRows, ScaledFeatures, Scales, Scaling, scale, with_coordinates,
+};
 pub use field::{DeflectionField, DeflectionParams, Regression, guess_scan_rotation};
 pub use flat::{
     Covariances, DbscanClusters, DbscanParams, GaussianMixture, HdbscanClusters, HdbscanParams,
@@ -53,7 +56,7 @@ pub use flat::{
 };
 pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
 pub use hierarchy::{GraphLinkage, GraphLinkageParams, Linkage, LinkageParams, graph_linkage, linkage};
-pub use label_map::{LabelMap, Place};
+pub use label_map::{LabelMap, MatchedClusters, MergedRows, Overlap, Place, merge_rows};
 pub use principal_components::{PrincipalComponents, principal_components};
 pub use statistics::{
     LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,

@@ -6,6 +6,7 @@ use ndarray::Array2;
 use nonius_core::{Error, Result, check_shape};
 
 pub use cut::{Cut, Numbering};
+pub(crate) use cut::{by_first_sample, by_size};
 
 /// The order in which samples were merged into clusters.
 ///

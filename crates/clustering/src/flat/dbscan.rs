@@ -45,7 +45,7 @@ impl DbscanParams {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DbscanClusters {
     /// Cluster of every sample; None: noise.
-    pub labels: Vec<Option<u32>>,
+    pub labels: Vec<Option<usize>>,
     /// Which samples are cores.
     pub cores: Vec<bool>,
     /// Number of clusters.
@@ -101,9 +101,8 @@ pub fn dbscan(
     let search = Dbscan::params_with(params.min_samples.saturating_add(1), L2Dist, Listed(Arc::new(lists)));
     let labels = search.tolerance(eps).transform(&numbers);
     let labels = labels.map_err(|error| Error::parameter("parameters of linfa", "valid", error))?;
-    let labels: Vec<Option<u32>> = labels.iter().map(|label| label.map(|k| k as u32)).collect();
-    let n_clusters = labels.iter().flatten().max().map_or(0, |&k| k as usize + 1);
-    Ok(DbscanClusters { labels, cores, n_clusters })
+    let n_clusters = labels.iter().flatten().max().map_or(0, |&k| k + 1);
+    Ok(DbscanClusters { labels: labels.to_vec(), cores, n_clusters })
 }
 
 /// The samples within `eps` of every sample, itself among them, ascending.

@@ -47,7 +47,7 @@ impl HdbscanParams {
 #[derive(Debug, Clone, PartialEq)]
 pub struct HdbscanClusters {
     /// Cluster of every sample; None: noise.
-    pub labels: Vec<Option<u32>>,
+    pub labels: Vec<Option<usize>>,
     /// How firmly every sample belongs to its cluster, 0 (noise) to 1: its `λ = 1/distance` over the greatest of the
     /// cluster.
     pub memberships: Vec<f64>,
@@ -78,8 +78,8 @@ pub fn hdbscan(features: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<
     params.validate()?;
     check_samples(features)?;
     let found = nonius_core::hdbscan(features, &params.of_points())?;
-    let mut labels: Vec<_> = found.labels.iter().map(|label| label.map(|k| k as u32)).collect();
+    let mut labels = found.labels;
     let order = number_by_first_sample(&mut labels);
-    let stabilities = order.iter().map(|&k| found.stabilities[k as usize]).collect();
+    let stabilities = order.iter().map(|&k| found.stabilities[k]).collect();
     Ok(HdbscanClusters { labels, memberships: found.probabilities, stabilities })
 }

@@ -48,7 +48,7 @@ impl KMeansParams {
 #[derive(Debug, Clone, PartialEq)]
 pub struct KMeansClusters {
     /// Cluster of every sample; never None.
-    pub labels: Vec<Option<u32>>,
+    pub labels: Vec<Option<usize>>,
     /// Centre of every cluster, one row each.
     pub centers: Array2<f64>,
     /// Number of samples of every cluster, at least 1.
@@ -117,8 +117,7 @@ pub fn k_means(
     }
     progress.finish();
     let mut best = best.expect("there is at least one start");
-    let before = number_by_first_sample(&mut best.labels);
-    let order: Vec<usize> = before.iter().map(|&k| k as usize).collect();
+    let order = number_by_first_sample(&mut best.labels);
     best.centers = best.centers.select(Axis(0), &order);
     best.sizes = order.iter().map(|&k| best.sizes[k]).collect();
     Ok(best)
@@ -211,7 +210,7 @@ impl<'a> Lloyd<'a> {
             self.fill_empty(&mut labels, &mut distances, &mut centers);
         }
         let sizes = sizes(&labels, self.n_clusters);
-        let labels = labels.into_iter().map(Some).collect();
+        let labels = labels.into_iter().map(|k| Some(k as usize)).collect();
         let sum_of_squares = distances.iter().sum();
         Ok(KMeansClusters { labels, centers, sizes, sum_of_squares, n_iterations, converged })
     }

@@ -69,7 +69,7 @@ impl MixtureParams {
 #[derive(Debug, Clone, PartialEq)]
 pub struct GaussianMixture {
     /// The most probable component of every sample; never None.
-    pub labels: Vec<Option<u32>>,
+    pub labels: Vec<Option<usize>>,
     /// Probability of every component (columns) for every sample (rows).
     pub probabilities: Array2<f64>,
     /// Share of every component; they add up to 1.
@@ -130,8 +130,7 @@ pub fn gaussian_mixture(
     let start =
         k_means(features, n_components, &KMeansParams { seed: params.seed, ..Default::default() }, progress)?;
     let mut found = gaussian_mixture_from(features, start.centers.view(), params, progress)?;
-    let mut order: Vec<usize> =
-        number_by_first_sample(&mut found.labels).into_iter().map(|k| k as usize).collect();
+    let mut order = number_by_first_sample(&mut found.labels);
     let without_a_sample: Vec<usize> = (0..n_components).filter(|k| !order.contains(k)).collect();
     order.extend(without_a_sample);
     found.probabilities = found.probabilities.select(Axis(1), &order);
@@ -189,11 +188,11 @@ pub fn gaussian_mixture_from(
 }
 
 /// Index of the greatest; the first of several.
-fn greatest(values: impl Iterator<Item = f64>) -> u32 {
+fn greatest(values: impl Iterator<Item = f64>) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
     for (k, v) in values.enumerate() {
         if v > best.1 {
-            best = (k as u32, v);
+            best = (k, v);
         }
     }
     best.0

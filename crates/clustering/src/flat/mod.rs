@@ -18,13 +18,13 @@ pub use mixture::{Covariances, GaussianMixture, MixtureParams, gaussian_mixture,
 pub use optics::{OpticsOrdering, OpticsParams, optics};
 
 /// Numbers clusters in the order of their first samples; noise stays noise. Result: the number that each had before.
-pub(crate) fn number_by_first_sample(labels: &mut [Option<u32>]) -> Vec<u32> {
+pub(crate) fn number_by_first_sample(labels: &mut [Option<usize>]) -> Vec<usize> {
     let mut before = Vec::new();
     let mut now = std::collections::HashMap::new();
     for label in labels.iter_mut().flatten() {
         *label = *now.entry(*label).or_insert_with(|| {
             before.push(*label);
-            before.len() as u32 - 1
+            before.len() - 1
         });
     }
     before

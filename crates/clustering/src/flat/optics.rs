@@ -44,14 +44,14 @@ impl OpticsParams {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpticsOrdering {
     /// The samples in the order in which they were visited.
-    pub order: Vec<u32>,
+    pub order: Vec<usize>,
     /// How far every sample was from the dense samples visited before it; infinite for the first of a component.
     /// Indexed by sample, as all that follows.
     pub reachability: Vec<f64>,
     /// Distance of every sample to the `min_samples`-th nearest, itself the first; infinite if that exceeds `max_eps`.
     pub core_distances: Vec<f64>,
     /// The sample from which each was reached; None for the first of a component.
-    pub predecessors: Vec<Option<u32>>,
+    pub predecessors: Vec<Option<usize>>,
 }
 
 /// Visits the samples of `features` (one row each) so that those of a dense region come one after the other.
@@ -115,7 +115,7 @@ pub fn optics(
             return Err(Error::Cancelled);
         }
         visited[p] = true;
-        found.order.push(p as u32);
+        found.order.push(p);
         let core = found.core_distances[p];
         if core.is_finite() {
             pairs.from_row(p, &mut distances);
@@ -125,7 +125,7 @@ pub fn optics(
             let reachability = core.max(distances[o]);
             if core.is_finite() && distances[o] <= params.max_eps && reachability < found.reachability[o] {
                 found.reachability[o] = reachability;
-                found.predecessors[o] = Some(p as u32);
+                found.predecessors[o] = Some(p);
             }
             if next.is_none_or(|next| found.reachability[o] < found.reachability[next]) {
                 next = Some(o);
@@ -144,12 +144,11 @@ impl OpticsOrdering {
     ///
     /// # Errors
     /// [`Error::Parameter`] for a distance that is negative or not finite.
-    pub fn clusters_at(&self, eps: f64) -> Result<Vec<Option<u32>>> {
+    pub fn clusters_at(&self, eps: f64) -> Result<Vec<Option<usize>>> {
         check_not_negative("eps", eps)?;
         let mut labels = vec![None; self.order.len()];
         let mut n_clusters = 0;
         for &i in &self.order {
-            let i = i as usize;
             if self.reachability[i] > eps {
                 if self.core_distances[i] > eps {
                     continue;

@@ -136,6 +136,12 @@ impl Graph {
         &self.edges
     }
 
+    /// Without the edges for which `keep` is false.
+    pub(crate) fn filtered(&self, keep: impl Fn([u32; 2]) -> bool) -> Graph {
+        let edges = self.edges.iter().copied().filter(|&edge| keep(edge)).collect();
+        Graph { n_samples: self.n_samples, edges }
+    }
+
     /// Neighbours of every node, ascending.
     pub(crate) fn neighbors(&self) -> Vec<Vec<u32>> {
         let mut lists = vec![Vec::new(); self.n_samples];

@@ -24,6 +24,16 @@ pub(crate) struct Cluster<'a> {
     pub(crate) n: f64,
 }
 
+/// `c(a, b)` of two clusters, as scikit-learn evaluates it.
+pub(crate) fn merge_cost(a: Cluster<'_>, b: Cluster<'_>) -> f64 {
+    let mut sum = 0.0;
+    for (s, t) in a.sum.iter().zip(b.sum) {
+        let d = s / a.n - t / b.n;
+        sum += d * d;
+    }
+    sum * ((a.n * b.n) / (a.n + b.n))
+}
+
 /// `c(a, b)` for each b. `mean` is the sum of a divided by its number of samples `n`.
 pub(crate) fn costs(arithmetic: Arithmetic, mean: &[f64], n: f64, b: [Cluster<'_>; PAIRS]) -> [f64; PAIRS] {
     let squares = match arithmetic {
@@ -93,12 +103,7 @@ mod tests {
             let exact = costs(Arithmetic::Exact, &mean, m, b);
             let fast = costs(Arithmetic::Fast, &mean, m, b);
             for p in 0..PAIRS {
-                let mut sum = 0.0;
-                for f in 0..n {
-                    let d = a[f] / m - rows[p][f] / counts[p];
-                    sum += d * d;
-                }
-                let expected = sum * ((m * counts[p]) / (m + counts[p]));
+                let expected = merge_cost(Cluster { sum: &a, n: m }, b[p]);
                 assert_eq!(exact[p].to_bits(), expected.to_bits(), "{n} features, pair {p}");
                 // Rounding of n terms in another order.
                 assert!((fast[p] - expected).abs() <= 1e-13 * expected);

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::features::check_features;
 use crate::{Dendrogram, Disconnected, Graph};
 
-pub(crate) use cost::Arithmetic;
+use cost::Arithmetic;
+pub(crate) use cost::{Cluster, merge_cost};
 
 /// Parameters of [`ward`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -95,7 +95,7 @@ fn dbscan_has_the_same_cores_clusters_and_noise() {
 fn optics_visits_in_the_same_order() {
     for case in cases() {
         let found = optics(case.matrix("x").view(), &OpticsParams::default(), &NoProgress).unwrap();
-        let order: Vec<i64> = found.order.iter().map(|&i| i.into()).collect();
+        let order: Vec<i64> = found.order.iter().map(|&i| i as i64).collect();
         assert_eq!(order, case.numbers("optics_ordering"), "{}", case.name);
         let predecessors = numbers(&found.predecessors);
         assert_eq!(predecessors, case.numbers("optics_predecessor"), "{}", case.name);

@@ -24,8 +24,8 @@ pub(crate) fn canonical(labels: impl IntoIterator<Item = i64>) -> Vec<i64> {
 }
 
 /// Labels as numbers; noise is −1.
-pub(crate) fn numbers(labels: &[Option<u32>]) -> Vec<i64> {
-    labels.iter().map(|label| label.map_or(-1, i64::from)).collect()
+pub(crate) fn numbers(labels: &[Option<usize>]) -> Vec<i64> {
+    labels.iter().map(|label| label.map_or(-1, |k| k as i64)).collect()
 }
 
 /// `n_each` samples about each of `centers`, from −1 to 1 along each axis.

@@ -96,6 +96,24 @@ impl Roi {
         Roi { shape: self.shape.clone(), used: Some(used) }
     }
 
+    /// The positions of some of the samples, in any order; twice is once.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a number that is no sample.
+    pub fn subset(&self, samples: impl IntoIterator<Item = usize>) -> Result<Roi> {
+        let n = self.len();
+        let position = |sample: usize| {
+            let must_be = "below the number of samples";
+            (sample < n).then(|| self.position(sample)).ok_or_else(|| Error::parameter("sample", must_be, sample))
+        };
+        let mut used = samples.into_iter().map(position).collect::<Result<Vec<_>>>()?;
+        if !used.is_sorted_by(|a, b| a < b) {
+            used.sort_unstable();
+            used.dedup();
+        }
+        Ok(Roi { shape: self.shape.clone(), used: Some(used) })
+    }
+
     /// True where a position is used, in the shape of the scan.
     pub fn mask(&self) -> ArrayD<bool> {
         let mut mask = ArrayD::from_elem(IxDyn(&self.shape), self.used.is_none());
@@ -103,6 +121,17 @@ impl Roi {
             used.iter().for_each(|&p| mask[p] = true);
         }
         mask
+    }
+
+    /// The values at the used positions of a map over the scan, one per sample: what [`spread`](Roi::spread) takes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the map has another shape than the scan.
+    pub fn gather<T: Clone>(&self, map: ArrayViewD<'_, T>) -> Result<Vec<T>> {
+        check_shape("map over the scan", &self.shape, map.shape())?;
+        let map = map.as_standard_layout();
+        let Some(map) = map.as_slice() else { return Ok(Vec::new()) };
+        Ok((0..self.len()).map(|i| map[self.position(i)].clone()).collect())
     }
 
     /// One value per sample at its place in the scan, `fill` elsewhere.
