@@ -39,6 +39,7 @@ mod graph;
 mod hierarchy;
 mod label_map;
 mod principal_components;
+mod quality;
 mod statistics;
 mod ward;
 
@@ -58,6 +59,10 @@ pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
 pub use hierarchy::{GraphLinkage, GraphLinkageParams, Linkage, LinkageParams, graph_linkage, linkage};
 pub use label_map::{LabelMap, MatchedClusters, MergedRows, Overlap, Place, merge_rows};
 pub use principal_components::{PrincipalComponents, principal_components};
+pub use quality::{
+    ClusterSuggestion, Silhouette, SilhouetteParams, adjusted_rand_index, davies_bouldin, silhouette,
+    suggest_clusters, within_cluster_sum_of_squares,
+};
 pub use statistics::{
     LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,
 };

@@ -5,4 +5,5 @@ mod golden;
 mod hierarchy;
 mod known;
 mod properties;
+mod quality;
 mod ward;

@@ -47,7 +47,8 @@ pub fn condensed_distances(rows: &Rows, progress: &dyn Progress) -> Result<Vec<f
             return;
         }
         let origin = start(n, block.start);
-        rows.sweep(block.clone(), block.start..n, |i, first, distances| {
+        rows.sweep(block.clone(), block.start..n, |at, first, distances| {
+            let i = block.start + at;
             let skipped = (i + 1).saturating_sub(first).min(distances.len());
             let distances = &distances[skipped..];
             if !distances.is_empty() {

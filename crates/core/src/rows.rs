@@ -162,24 +162,29 @@ impl Rows {
         }
     }
 
-    /// Distances from each of `from` to each of `to`, a piece at a time: `visit(row, first, distances)` with the
-    /// distances from `row` to those from `first` on. For one row, pieces come in ascending order.
+    /// Distances from each of `from` to each of `to`, a piece at a time: `visit(n, first, distances)` with the distances
+    /// from the `n`-th row of `from` to those from `first` on. For one row, pieces come in ascending order.
     ///
     /// Faster than one row after the other, which would read the whole matrix from memory for each.
     ///
     /// # Panics
     /// If there are no such rows.
-    pub fn sweep(&self, from: Range<usize>, to: Range<usize>, mut visit: impl FnMut(usize, usize, &[f64])) {
-        let x: Vec<Vec<f64>> = from.clone().map(|i| self.row(i)).collect();
+    pub fn sweep(
+        &self,
+        from: impl IntoIterator<Item = usize>,
+        to: Range<usize>,
+        mut visit: impl FnMut(usize, usize, &[f64]),
+    ) {
+        let from: Vec<Vec<f64>> = from.into_iter().map(|i| self.row(i)).collect();
         let tile = (TILE_BYTES / (8 * self.width)).clamp(LANES, 64 * LANES) / LANES * LANES;
         let mut distances = vec![0.0; tile];
         let mut start = to.start;
         while start < to.end {
-            let end = ((start / LANES * LANES).saturating_add(tile)).min(to.end);
+            let end = (start / LANES * LANES + tile).min(to.end);
             let distances = &mut distances[..end - start];
-            for (i, x) in from.clone().zip(&x) {
+            for (n, x) in from.iter().enumerate() {
                 self.distances(x, start..end, distances);
-                visit(i, start, distances);
+                visit(n, start, distances);
             }
             start = end;
         }
@@ -208,8 +213,8 @@ impl Rows {
             }
             let start = block * Self::SWEEP;
             let mut nearest = vec![Vec::with_capacity(rank + 1); out.len()];
-            self.sweep(start..start + out.len(), 0..self.n, |i, _, distances| {
-                let nearest: &mut Vec<f64> = &mut nearest[i - start];
+            self.sweep(start..start + out.len(), 0..self.n, |at, _, distances| {
+                let nearest: &mut Vec<f64> = &mut nearest[at];
                 for &d in distances {
                     if nearest.len() < rank || d < nearest[rank - 1] {
                         nearest.insert(nearest.partition_point(|v| *v <= d), d);
@@ -300,7 +305,8 @@ mod tests {
                 let row: Vec<_> = (0..n).map(|i| rows.row(i)).collect();
                 for (from, to) in [(0..n, 0..n), (n / 2..n, n / 3..n), (0..1, n - 1..n), (0..n, n..n)] {
                     let mut found = vec![vec![]; n];
-                    rows.sweep(from.clone(), to.clone(), |i, first, distances| {
+                    rows.sweep(from.clone(), to.clone(), |at, first, distances| {
+                        let i = from.start + at;
                         assert_eq!(first, to.start + found[i].len());
                         found[i].extend_from_slice(distances);
                     });

@@ -97,8 +97,10 @@ pub fn dbscan(
     let cores: Vec<bool> = lists.iter().map(|list| list.len() >= params.min_samples).collect();
     // What linfa sees of a sample is its number, which is all that the lists need.
     let numbers = Array2::from_shape_fn((rows.n_rows(), 1), |(i, _)| i as f64);
-    // It accepts no fewer than two, so that every sample is listed as its own neighbour once more.
-    let search = Dbscan::params_with(params.min_samples.saturating_add(1), L2Dist, Listed(Arc::new(lists)));
+    // It accepts no fewer than two, so that every sample is listed as its own neighbour once more; and it sets so much
+    // room aside, so that more than there are samples is one more.
+    let min_points = params.min_samples.min(rows.n_rows() + 1) + 1;
+    let search = Dbscan::params_with(min_points, L2Dist, Listed(Arc::new(lists)));
     let labels = search.tolerance(eps).transform(&numbers);
     let labels = labels.map_err(|error| Error::parameter("parameters of linfa", "valid", error))?;
     let n_clusters = labels.iter().flatten().max().map_or(0, |&k| k + 1);
@@ -126,11 +128,11 @@ fn neighbor_lists(
             }
             let mut counts = 0;
             let room = n_neighbors.load(Ordering::Relaxed) * 4 <= memory_limit;
-            rows.sweep(start..end, 0..n, |i, first, distances| {
+            rows.sweep(start..end, 0..n, |at, first, distances| {
                 let near = (first as u32..).zip(distances).filter(|(_, d)| **d <= eps).map(|(j, _)| j);
                 // Beyond the limit neighbours are only counted, so that the error can say how many there are.
                 if room {
-                    lists[i - start].extend(near);
+                    lists[at].extend(near);
                 } else {
                     counts += near.count();
                 }

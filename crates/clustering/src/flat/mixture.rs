@@ -262,8 +262,8 @@ impl Samples<'_> {
             .into_par_iter()
             .map(|k| {
                 let r = || expected.probabilities.column(k).into_iter().copied();
-                // Never 0, where a component has no sample any more.
-                let total = r().sum::<f64>() + 10.0 * f64::EPSILON;
+                // Not 0 where a component has no sample any more.
+                let total = r().sum::<f64>().max(10.0 * f64::EPSILON);
                 let mut mean = vec![0.0; width];
                 for (x, r) in self.features.outer_iter().zip(r()) {
                     mean.iter_mut().zip(x).for_each(|(mean, x)| *mean += r * x);

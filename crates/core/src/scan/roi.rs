@@ -104,7 +104,9 @@ impl Roi {
         let n = self.len();
         let position = |sample: usize| {
             let must_be = "below the number of samples";
-            (sample < n).then(|| self.position(sample)).ok_or_else(|| Error::parameter("sample", must_be, sample))
+            (sample < n)
+                .then(|| self.position(sample))
+                .ok_or_else(|| Error::parameter("sample", must_be, sample))
         };
         let mut used = samples.into_iter().map(position).collect::<Result<Vec<_>>>()?;
         if !used.is_sorted_by(|a, b| a < b) {
