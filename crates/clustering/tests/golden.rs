@@ -18,7 +18,7 @@ pub(crate) fn archive(name: &str) -> HashMap<String, ArrayD<f64>> {
 }
 
 /// A scan `(scan y, scan x, y, x)` of the number type that it was recorded in.
-fn scan(data: &ArrayD<f64>, dtype: &str) -> Scan<'static> {
+pub(crate) fn scan(data: &ArrayD<f64>, dtype: &str) -> Scan<'static> {
     let data = data.view().into_dimensionality::<Ix4>().unwrap();
     let (ny, nx, h, w) = data.dim();
     let frames = data.to_shape((ny * nx, h, w)).unwrap();
@@ -41,7 +41,7 @@ pub(crate) fn roi(mask: &ArrayD<f64>) -> Roi {
 }
 
 #[track_caller]
-fn close(what: &str, found: &ArrayD<f64>, expected: &ArrayD<f64>, tolerance: f64) {
+pub(crate) fn close(what: &str, found: &ArrayD<f64>, expected: &ArrayD<f64>, tolerance: f64) {
     assert_eq!(found.shape(), expected.shape(), "{what}");
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         let same = (f - e).abs() <= tolerance || (f.is_nan() && e.is_nan());
@@ -49,7 +49,7 @@ fn close(what: &str, found: &ArrayD<f64>, expected: &ArrayD<f64>, tolerance: f64
     }
 }
 
-fn greatest(map: &ArrayD<f64>) -> f64 {
+pub(crate) fn greatest(map: &ArrayD<f64>) -> f64 {
     map.iter().fold(0.0, |m: f64, v| m.max(v.abs()))
 }
 

@@ -1,5 +1,6 @@
 //! Integration tests of nonius-clustering, one module per part.
 
+mod features;
 mod flat;
 mod golden;
 mod hierarchy;

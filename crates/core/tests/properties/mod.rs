@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
 /// Few cases and always the same ones.
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         cases: 32,
         rng_seed: RngSeed::Fixed(0x6e6f_6e69),

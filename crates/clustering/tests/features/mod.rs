@@ -1,0 +1,3 @@
+//! Masks, feature vectors, scaling.
+
+mod golden;
