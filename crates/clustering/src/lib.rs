@@ -34,8 +34,12 @@ mod dendrogram;
 mod detector;
 mod features;
 mod field;
+mod flat;
 mod graph;
+mod hierarchy;
 mod label_map;
+mod principal_components;
+mod quality;
 mod statistics;
 mod ward;
 
@@ -46,8 +50,19 @@ pub use features::{
     FeatureParams, FeaturePlan, FeatureRows, ScaledFeatures, Scales, Scaling, scale, with_coordinates,
 };
 pub use field::{DeflectionField, DeflectionParams, Regression, guess_scan_rotation};
+pub use flat::{
+    Covariances, DbscanClusters, DbscanParams, GaussianMixture, HdbscanClusters, HdbscanParams,
+    KMeansClusters, KMeansParams, MixtureParams, OpticsOrdering, OpticsParams, dbscan, gaussian_mixture,
+    gaussian_mixture_from, hdbscan, k_means, k_means_from, optics,
+};
 pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
+pub use hierarchy::{GraphLinkage, GraphLinkageParams, Linkage, LinkageParams, graph_linkage, linkage};
 pub use label_map::{LabelMap, MatchedClusters, MergedRows, Overlap, Place, merge_rows};
+pub use principal_components::{PrincipalComponents, principal_components};
+pub use quality::{
+    ClusterSuggestion, Silhouette, SilhouetteParams, adjusted_rand_index, davies_bouldin, silhouette,
+    suggest_clusters, within_cluster_sum_of_squares,
+};
 pub use statistics::{
     LabelledLogSum, LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums,
     pixel_statistics,
