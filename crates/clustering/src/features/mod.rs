@@ -6,8 +6,8 @@ mod scaling;
 use ndarray::{Array2, ArrayView2, Axis};
 use nonius_core::masks::{CutMasks, PlacedStamps, Stamps, TemplateKind, TemplateParams};
 use nonius_core::{
-    Consumer, Error, Metric, Progress, Result, Rows, Scope, Tile, check_not_empty, check_rows, check_shape,
-    with_pixels,
+    Consumer, Error, Metric, NoProgress, Progress, Result, Rows, Scope, Tile, check_not_empty, check_rows,
+    check_shape, with_pixels,
 };
 use serde::{Deserialize, Serialize};
 
@@ -230,14 +230,14 @@ fn check_size(n_samples: usize) -> Result<()> {
 /// # Errors
 /// [`Error::Empty`]; [`Error::Parameter`] with the first value that is not finite, or above 1e150 and so without a square.
 pub(crate) fn check_samples(features: ArrayView2<'_, f64>) -> Result<()> {
-    check_features(features, features.nrows())?;
+    check_features(features, features.nrows(), &NoProgress)?;
     check_size(features.nrows())?;
     check_rows("features", features)
 }
 
 /// The same rows, ready to be compared.
 pub(crate) fn rows_of(features: ArrayView2<'_, f64>, metric: Metric) -> Result<Rows> {
-    check_features(features, features.nrows())?;
+    check_features(features, features.nrows(), &NoProgress)?;
     check_size(features.nrows())?;
     Rows::new(features, metric)
 }
