@@ -184,7 +184,7 @@ impl LabelMap {
     /// For every cluster the ranges of scan positions, one per axis, that hold it.
     pub fn bounding_boxes(&self) -> Vec<Vec<Range<usize>>> {
         let n_axes = self.roi.shape().len();
-        let mut boxes = vec![vec![usize::MAX..0; n_axes]; self.n_clusters];
+        let mut boxes = vec![vec![Range { start: usize::MAX, end: 0 }; n_axes]; self.n_clusters];
         for (index, label) in self.groups().indexed_iter() {
             for axis in (0..n_axes).filter(|_| label.is_some()) {
                 let range = &mut boxes[label.unwrap_or(0)][axis];
