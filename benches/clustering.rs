@@ -1,7 +1,7 @@
-//! One pass over frames in memory: bytes per second of every map. The way from feature vectors to regions.
+//! One pass over frames in memory: bytes per second of every map. Clusters of feature vectors: time of a whole run.
 //!
-//! `cargo bench --bench clustering`; names are `pass/uint16/std`, frames 256 × 256, and `ward/90x121x302/exact`, a scan of
-//! 90 × 121 with 300 features and two coordinates; one thread unless named otherwise.
+//! `cargo bench --bench clustering`; names are `pass/uint16/std`, frames 256 × 256, `samples/10890x302/k_means`, the size of
+//! a scan of 90 × 121 with 300 features and two coordinates, and `ward/90x121x302/exact`; one thread unless named otherwise.
 #![allow(missing_docs)]
 
 use std::hint::black_box;

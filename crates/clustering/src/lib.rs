@@ -44,6 +44,10 @@
 //! threads, with the same bits whatever their number; frames may be larger together than memory. [`VirtualDetectors`],
 //! [`CenterOfMass`] with its [`DeflectionField`] and [`LogSum`] are others.
 //!
+//! Rows that know no neighbours are clustered by [`linkage`], [`k_means`], [`dbscan`], [`optics`], [`hdbscan`] and
+//! [`gaussian_mixture`]; [`graph_linkage`] has other distances on a graph. [`LabelMap::split`] and
+//! [`LabelMap::absorbed`] make regions of what they find, [`silhouette`] and others judge it.
+//!
 //! Results over positions have one row per sample of the region of interest; [`Roi::spread`](nonius_core::Roi::spread)
 //! puts them in their places. Labels number clusters from 0; noise and positions outside are told apart from them and
 //! from one another.
@@ -53,8 +57,12 @@ mod dendrogram;
 mod detector;
 mod features;
 mod field;
+mod flat;
 mod graph;
+mod hierarchy;
 mod label_map;
+mod principal_components;
+mod quality;
 mod statistics;
 mod ward;
 
@@ -65,9 +73,21 @@ pub use features::{
     FeatureParams, FeaturePlan, FeatureRows, ScaledFeatures, Scales, Scaling, scale, with_coordinates,
 };
 pub use field::{DeflectionField, DeflectionParams, Regression, guess_scan_rotation};
+pub use flat::{
+    Covariances, DbscanClusters, DbscanParams, GaussianMixture, HdbscanClusters, HdbscanParams,
+    KMeansClusters, KMeansParams, MixtureParams, OpticsOrdering, OpticsParams, dbscan, gaussian_mixture,
+    gaussian_mixture_from, hdbscan, k_means, k_means_from, optics,
+};
 pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
+pub use hierarchy::{GraphLinkage, GraphLinkageParams, Linkage, LinkageParams, graph_linkage, linkage};
 pub use label_map::{LabelMap, MatchedClusters, MergedRows, Overlap, Place, merge_rows};
+pub use principal_components::{PrincipalComponents, principal_components};
+pub use quality::{
+    ClusterSuggestion, Silhouette, SilhouetteParams, adjusted_rand_index, davies_bouldin, silhouette,
+    suggest_clusters, within_cluster_sum_of_squares,
+};
 pub use statistics::{
-    LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,
+    LabelledLogSum, LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums,
+    pixel_statistics,
 };
 pub use ward::{WardParams, ward};

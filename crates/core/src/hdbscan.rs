@@ -6,7 +6,10 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_finite;
-use crate::{Error, Result};
+use crate::{Error, Metric, NoProgress, PairDistances, Result, Rows};
+
+/// Bytes of distances that are kept rather than computed again: those of 16 000 points.
+const KEPT: u64 = 1 << 30;
 
 /// Parameters of [`hdbscan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,9 +68,10 @@ pub struct HdbscanClusters {
 /// cluster. Source: Campello, Moulavi and Sander, *Density-based clustering based on hierarchical density estimates*,
 /// PAKDD 2013.
 ///
-/// The tree is exact; edges of equal weight are taken in the order in which they join the tree that grows from the
-/// first point, so that the same rows give the same result. Rows in another order may get other labels where
-/// distances are equal. Time grows as n², memory as n.
+/// The tree is exact, and edges of equal weight are taken away together, as the source says: the order of the rows does
+/// not matter. (scikit-learn and the package hdbscan take them one after the other in an order that their sorting
+/// leaves, so that a point which leaves at the very weight at which two clusters are born may fall to one of them; here
+/// it is noise.) Time grows as n²; so does memory up to 16 000 points, and as n beyond.
 ///
 /// ```
 /// use ndarray::array;
@@ -80,8 +84,8 @@ pub struct HdbscanClusters {
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`] as [`HdbscanParams::validate`]; [`Error::NotFinite`]. No point is no error, nor is one:
-/// noise.
+/// [`Error::Parameter`] as [`HdbscanParams::validate`] and for coordinates above 1e150; [`Error::NotFinite`];
+/// [`Error::Empty`] for several points without coordinates. No point is no error, nor is one: noise.
 pub fn hdbscan(points: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<HdbscanClusters> {
     params.validate()?;
     check_finite("points", points)?;
@@ -93,46 +97,29 @@ pub fn hdbscan(points: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<Hd
             stabilities: vec![],
         });
     }
-    let merges = merge_tree(spanning_tree(points, &core_distances(points, params.min_samples)), n);
+    let rows = Rows::new(points, Metric::Euclidean)?;
+    // Itself is the nearest of all.
+    let core = rows.nearest_distances(params.min_samples.saturating_add(1).min(n), &NoProgress)?;
+    let pairs = PairDistances::new(rows, KEPT, &NoProgress)?;
+    let merges = merge_tree(spanning_tree(&pairs, &core), n);
     let tree = CondensedTree::new(&merges, n, params.min_cluster_size);
     Ok(tree.clusters(n))
 }
 
-fn distance(points: ArrayView2<'_, f64>, i: usize, j: usize) -> f64 {
-    let mut sum = 0.0;
-    for k in 0..points.ncols() {
-        let d = points[[i, k]] - points[[j, k]];
-        sum += d * d;
-    }
-    sum.sqrt()
-}
-
-/// Distance of each point to its `min_samples`-th nearest other.
-fn core_distances(points: ArrayView2<'_, f64>, min_samples: usize) -> Vec<f64> {
-    let n = points.nrows();
-    let rank = min_samples.clamp(1, n - 1);
-    let mut others = Vec::with_capacity(n - 1);
-    (0..n)
-        .map(|i| {
-            others.clear();
-            others.extend((0..n).filter(|&j| j != i).map(|j| distance(points, i, j)));
-            *others.select_nth_unstable_by(rank - 1, f64::total_cmp).1
-        })
-        .collect()
-}
-
 /// The minimum spanning tree of the mutual reachability, grown from the first point: edges ascending.
-fn spanning_tree(points: ArrayView2<'_, f64>, core: &[f64]) -> Vec<(usize, usize, f64)> {
-    let n = points.nrows();
+fn spanning_tree(pairs: &PairDistances, core: &[f64]) -> Vec<(usize, usize, f64)> {
+    let n = core.len();
     // For each point outside the tree: the nearest within, and its distance.
     let mut nearest = vec![(0, f64::INFINITY); n];
     let mut outside: Vec<usize> = (1..n).collect();
     let mut edges = Vec::with_capacity(n - 1);
+    let mut distances = vec![0.0; n];
     let mut last = 0;
     while !outside.is_empty() {
+        pairs.from_row(last, &mut distances);
         let mut best = 0;
         for (at, &j) in outside.iter().enumerate() {
-            let d = distance(points, last, j).max(core[last]).max(core[j]);
+            let d = distances[j].max(core[last]).max(core[j]);
             if d < nearest[j].1 {
                 nearest[j] = (last, d);
             }
@@ -182,6 +169,25 @@ fn node_size(merges: &[Merge], n: usize, node: usize) -> usize {
     if node < n { 1 } else { merges[node - n].size }
 }
 
+/// What is left of a node when all its edges of the greatest weight are taken away: more than two parts if several have
+/// it, whichever of them came first.
+fn parts(merges: &[Merge], n: usize, node: usize) -> Vec<usize> {
+    let distance = merges[node - n].distance;
+    let mut parts = merges[node - n].children.to_vec();
+    let mut at = 0;
+    while at < parts.len() {
+        match parts[at].checked_sub(n) {
+            Some(merge) if merges[merge].distance == distance => {
+                let [first, second] = merges[merge].children;
+                parts[at] = first;
+                parts.push(second);
+            }
+            _ => at += 1,
+        }
+    }
+    parts
+}
+
 /// Where points leave and clusters are born. Cluster 0 is the root.
 struct CondensedTree {
     /// `(point, cluster that it leaves, λ)`, one per point.
@@ -204,18 +210,19 @@ impl CondensedTree {
         };
         let mut queue = VecDeque::from([(top, 0)]);
         while let Some((node, cluster)) = queue.pop_front() {
-            let merge = &merges[node - n];
-            let lambda = 1.0 / merge.distance;
-            let sizes = merge.children.map(|c| node_size(merges, n, c));
-            let split = sizes.iter().all(|&s| s >= min_cluster_size);
-            for (child, size) in merge.children.into_iter().zip(sizes) {
-                if split {
-                    queue.push_back((child, tree.clusters.len()));
+            let lambda = 1.0 / merges[node - n].distance;
+            let parts = parts(merges, n, node);
+            let large = |part: usize| node_size(merges, n, part) >= min_cluster_size;
+            let split = parts.iter().filter(|&&part| large(part)).count() > 1;
+            for part in parts {
+                if !large(part) {
+                    tree.leave(merges, n, part, cluster, lambda);
+                } else if split {
+                    let size = node_size(merges, n, part);
+                    queue.push_back((part, tree.clusters.len()));
                     tree.clusters.push(Cluster { parent: cluster, birth: lambda, size });
-                } else if size >= min_cluster_size {
-                    queue.push_back((child, cluster));
                 } else {
-                    tree.leave(merges, n, child, cluster, lambda);
+                    queue.push_back((part, cluster));
                 }
             }
         }
@@ -301,11 +308,16 @@ mod tests {
     use super::*;
 
     /// Kruskal's tree, edge by edge over all pairs.
-    fn plain_tree_weight(points: ArrayView2<'_, f64>, core: &[f64]) -> Vec<f64> {
-        let n = points.nrows();
+    fn plain_tree_weight(pairs: &PairDistances, core: &[f64]) -> Vec<f64> {
+        let n = core.len();
+        let distance = |i: usize, j: usize| {
+            let mut row = vec![0.0; n];
+            pairs.from_row(i, &mut row);
+            row[j]
+        };
         let mut all: Vec<(usize, usize, f64)> = (0..n)
             .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| (i, j, distance(points, i, j).max(core[i]).max(core[j])))
+            .map(|(i, j)| (i, j, distance(i, j).max(core[i]).max(core[j])))
             .collect();
         all.sort_by(|a, b| a.2.total_cmp(&b.2));
         let mut group: Vec<usize> = (0..n).collect();
@@ -326,9 +338,11 @@ mod tests {
             let n = values.len() / 3;
             let points = Array2::from_shape_vec((n, 3), values[..3 * n].to_vec()).unwrap();
             prop_assume!(n >= 2);
-            let core = core_distances(points.view(), k);
-            let edges = spanning_tree(points.view(), &core);
-            let plain = plain_tree_weight(points.view(), &core);
+            let rows = Rows::new(points.view(), Metric::Euclidean).unwrap();
+            let core = rows.nearest_distances((k + 1).min(n), &NoProgress).unwrap();
+            let pairs = PairDistances::new(rows, 0, &NoProgress).unwrap();
+            let edges = spanning_tree(&pairs, &core);
+            let plain = plain_tree_weight(&pairs, &core);
             prop_assert_eq!(edges.iter().map(|e| e.2).collect::<Vec<_>>(), plain);
         }
 
@@ -345,6 +359,31 @@ mod tests {
                 prop_assert_eq!(label.is_none(), *p == 0.0);
             }
         }
+    }
+
+    proptest! {
+        /// Whole numbers, many of whose distances are equal.
+        #[test]
+        fn the_order_of_rows_does_not_matter(values in prop::collection::vec(0..7_u8, 20..80), turn in 1..9_usize) {
+            let n = values.len() / 2;
+            let points = Array2::from_shape_fn((n, 2), |(i, k)| f64::from(values[2 * i + k]));
+            let step = (turn..).find(|&step| gcd(step, n) == 1).unwrap();
+            let order: Vec<usize> = (0..n).map(|i| i * step % n).collect();
+            let params = HdbscanParams { min_cluster_size: 4, min_samples: 2 };
+            let found = hdbscan(points.view(), &params).unwrap();
+            let turned = hdbscan(points.select(ndarray::Axis(0), &order).view(), &params).unwrap();
+            for (a, &i) in order.iter().enumerate() {
+                prop_assert_eq!(turned.probabilities[a], found.probabilities[i]);
+                for (b, &j) in order.iter().enumerate() {
+                    let together = |l: &[Option<usize>], i: usize, j: usize| l[i].is_some() && l[i] == l[j];
+                    prop_assert_eq!(together(&turned.labels, a, b), together(&found.labels, i, j));
+                }
+            }
+        }
+    }
+
+    fn gcd(a: usize, b: usize) -> usize {
+        if b == 0 { a } else { gcd(b, a % b) }
     }
 
     #[test]

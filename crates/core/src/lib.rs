@@ -15,10 +15,12 @@ mod low_band;
 pub mod masks;
 mod moments;
 mod overlap;
+mod pairs;
 mod peak;
 mod pixels;
 mod progress;
 mod resample;
+mod rows;
 mod scalar;
 mod scan;
 mod slopes;
@@ -50,10 +52,12 @@ pub use moments::{Moments, normalise};
 pub use overlap::{
     Nuisance, OverlapFit, OverlapProblem, OverlapResiduals, OverlapScatter, OverlapScratch, trusted_places,
 };
+pub use pairs::{PairDistances, condensed_distances, condensed_size};
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use pixels::{Pixel, PixelBuffer, Pixels, PixelsMut};
 pub use progress::{NoProgress, Progress};
 pub use resample::{Resampled, resample};
+pub use rows::{Metric, Rows, check_rows};
 pub use scalar::{Real, Sample};
 pub use scan::{
     Axis, Consumer, Corrected, CorrectionParams, Missing, PassParams, Roi, Scan, ScanParams, Scope,

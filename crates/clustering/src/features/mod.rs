@@ -6,7 +6,8 @@ mod scaling;
 use ndarray::{Array2, ArrayView2, Axis};
 use nonius_core::masks::{CutMasks, PlacedStamps, Stamps, TemplateKind, TemplateParams};
 use nonius_core::{
-    Consumer, Error, Progress, Result, Scope, Tile, check_not_empty, check_shape, with_pixels,
+    Consumer, Error, Metric, NoProgress, Progress, Result, Rows, Scope, Tile, check_not_empty, check_rows,
+    check_shape, with_pixels,
 };
 use serde::{Deserialize, Serialize};
 
@@ -214,4 +215,29 @@ pub(crate) fn check_features(
     let Some(((row, column), value)) = wrong.next() else { return Ok(()) };
     let got = format!("{value} in row {row}, column {column}, one of {}", 1 + wrong.count());
     Err(Error::parameter("features", "finite", got))
+}
+
+/// Nodes of trees and neighbours in lists have numbers of 32 bits.
+fn check_size(n_samples: usize) -> Result<()> {
+    if n_samples > 1 << 31 {
+        return Err(Error::parameter("number of samples", "at most 2^31", n_samples));
+    }
+    Ok(())
+}
+
+/// What methods that compare samples with one another need of their rows.
+///
+/// # Errors
+/// [`Error::Empty`]; [`Error::Parameter`] with the first value that is not finite, or above 1e150 and so without a square.
+pub(crate) fn check_samples(features: ArrayView2<'_, f64>) -> Result<()> {
+    check_features(features, features.nrows(), &NoProgress)?;
+    check_size(features.nrows())?;
+    check_rows("features", features)
+}
+
+/// The same rows, ready to be compared.
+pub(crate) fn rows_of(features: ArrayView2<'_, f64>, metric: Metric) -> Result<Rows> {
+    check_features(features, features.nrows(), &NoProgress)?;
+    check_size(features.nrows())?;
+    Rows::new(features, metric)
 }

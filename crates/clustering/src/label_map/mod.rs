@@ -142,7 +142,7 @@ impl LabelMap {
     }
 
     fn spread<T: Clone>(&self, values: Vec<T>, fill: T) -> ArrayD<T> {
-        self.roi.spread(&values, fill).expect("one label per sample")
+        self.roi.spread(values, fill).expect("one label per sample").into_owned()
     }
 
     /// The positions of one cluster; without any if there is no such cluster.
