@@ -97,10 +97,9 @@ pub fn hdbscan(points: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<Hd
             stabilities: vec![],
         });
     }
-    let rows = Rows::new(points, Metric::Euclidean)?;
+    let pairs = PairDistances::new(Rows::new(points, Metric::Euclidean)?, KEPT, &NoProgress)?;
     // Itself is the nearest of all.
-    let core = rows.nearest_distances(params.min_samples.saturating_add(1).min(n), &NoProgress)?;
-    let pairs = PairDistances::new(rows, KEPT, &NoProgress)?;
+    let core = pairs.nearest_distances(params.min_samples.saturating_add(1).min(n), &NoProgress)?;
     let merges = merge_tree(spanning_tree(&pairs, &core), n);
     let tree = CondensedTree::new(&merges, n, params.min_cluster_size);
     Ok(tree.clusters(n))
@@ -339,8 +338,8 @@ mod tests {
             let points = Array2::from_shape_vec((n, 3), values[..3 * n].to_vec()).unwrap();
             prop_assume!(n >= 2);
             let rows = Rows::new(points.view(), Metric::Euclidean).unwrap();
-            let core = rows.nearest_distances((k + 1).min(n), &NoProgress).unwrap();
             let pairs = PairDistances::new(rows, 0, &NoProgress).unwrap();
+            let core = pairs.nearest_distances((k + 1).min(n), &NoProgress).unwrap();
             let edges = spanning_tree(&pairs, &core);
             let plain = plain_tree_weight(&pairs, &core);
             prop_assert_eq!(edges.iter().map(|e| e.2).collect::<Vec<_>>(), plain);
