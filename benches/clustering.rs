@@ -1,20 +1,23 @@
 //! One pass over frames in memory: bytes per second of every map. Clusters of feature vectors: time of a whole run.
 //!
-//! `cargo bench --bench clustering`; names are `pass/uint16/std`, frames 256 × 256, and `samples/10890x302/k_means`, the
-//! size of a scan of 90 × 121 with 300 features and two coordinates; one thread unless named otherwise.
+//! `cargo bench --bench clustering`; names are `pass/uint16/std`, frames 256 × 256, `samples/10890x302/k_means`, the size of
+//! a scan of 90 × 121 with 300 features and two coordinates, and `ward/90x121x302/exact`; one thread unless named otherwise.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BatchSize, BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use ndarray::{Array2, Array3};
 use nonius::clustering::{
-    CenterOfMass, DbscanParams, Detector, HdbscanParams, KMeansParams, LinkageParams, LogSum, MixtureParams,
-    OpticsParams, PixelStatistics, SilhouetteParams, VirtualDetectors, dbscan, gaussian_mixture, hdbscan,
-    k_means, linkage, optics, silhouette,
+    CenterOfMass, DbscanParams, Detector, FeatureParams, FeaturePlan, Graph, HdbscanParams, KMeansParams,
+    LinkageParams, LogSum, MixtureParams, Neighbors, OpticsParams, PixelStatistics, Scaling,
+    SilhouetteParams, VirtualDetectors, WardParams, dbscan, gaussian_mixture, hdbscan, k_means, linkage,
+    optics, scale, silhouette, ward,
 };
-use nonius::core::{Consumer, DType, NoProgress, Pixel, ScanParams, pass};
+use nonius::core::{Consumer, DType, NoProgress, Pixel, Roi, ScanParams, pass};
 use nonius::{FrameSource, Scan};
 
 /// 256 MiB of frames, more than a cache holds.
@@ -27,6 +30,11 @@ fn frames<T: Pixel>(of: impl Fn(usize) -> T) -> Array3<T> {
     })
 }
 
+/// 300 places in a frame.
+fn positions() -> Vec<[i64; 2]> {
+    (0..300).map(|k| [(k * 7919) % 256, (k * 104_729) % 256]).collect()
+}
+
 fn passes<T: Pixel>(group: &mut BenchmarkGroup<'_, WallTime>, frames: &Array3<T>) {
     let dtype: DType = T::DTYPE;
     group.throughput(Throughput::Bytes((frames.len() * dtype.size()) as u64));
@@ -37,6 +45,12 @@ fn passes<T: Pixel>(group: &mut BenchmarkGroup<'_, WallTime>, frames: &Array3<T>
     one(group, &format!("{dtype}/center_of_mass"), &scan, &CenterOfMass::default(), 1);
     let disk = Detector::Disk { center: [128.0, 128.0], radius: 40.0 };
     one(group, &format!("{dtype}/disk"), &scan, &VirtualDetectors::new(&[disk]), 1);
+    let features = FeaturePlan::new((256, 256), &positions(), &FeatureParams::default()).expect("a plan");
+    one(group, &format!("{dtype}/300_masks"), &scan, &features, 1);
+    one(group, &format!("{dtype}/300_masks_2_threads"), &scan, &features, 2);
+    let n = scan.len() as i64;
+    let shifted = features.shifted((0..n).map(|i| [i % 3 - 1, i % 5 - 2]).collect());
+    one(group, &format!("{dtype}/300_masks_shifted"), &scan, &shifted, 1);
 }
 
 fn one<C: Consumer + Sync>(
@@ -57,24 +71,12 @@ fn one<C: Consumer + Sync>(
     });
 }
 
-/// Feature vectors of a scan of 90 × 121 in fifteen regions: 300 features and two coordinates.
-fn samples() -> Array2<f64> {
-    let mut k = 0usize;
-    Array2::from_shape_fn((90 * 121, 302), |(i, feature)| {
-        k = k.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        let noise = (k >> 40) as f64 / (1 << 24) as f64;
-        let (y, x) = (i / 121, i % 121);
-        let region = y / 30 * 5 + x / 25;
-        noise + if (region * 7 + feature) % 15 < 5 { 2.0 } else { 0.0 }
-    })
-}
-
 fn clusters(c: &mut Criterion) {
     let mut group = c.benchmark_group("samples/10890x302");
     group.sampling_mode(SamplingMode::Flat).sample_size(10);
-    let x = samples();
+    let x = samples([90, 121]);
     let few = x.slice(ndarray::s![.., ..10]).to_owned();
-    let labels: Vec<_> = (0..x.nrows()).map(|i| Some(i / 121 / 30 * 5 + i % 121 / 25)).collect();
+    let labels: Vec<_> = (0..x.nrows()).map(|i| Some(i / 121 / 25 * 5 + i % 121 / 25)).collect();
     let mut run = |name: &str, run: &(dyn Fn() -> bool + Sync)| {
         for threads in [1, 2] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
@@ -104,5 +106,49 @@ fn bench(c: &mut Criterion) {
     passes(&mut group, &frames(|v| v as f32));
 }
 
-criterion_group!(benches, bench, clusters);
+/// Feature vectors of a scan in grains of about 25 × 25: 300 noisy features and two coordinates.
+fn samples(shape: [usize; 2]) -> Array2<f64> {
+    let mut k = 0usize;
+    Array2::from_shape_fn((shape[0] * shape[1], 302), |(i, feature)| {
+        let (y, x) = (i / shape[1], i % shape[1]);
+        match feature {
+            300 => 0.2 * y as f64,
+            301 => 0.2 * x as f64,
+            _ => {
+                k = k.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let grain = (y / 25) * 31 + (x / 25) * 17;
+                (k >> 40) as f64 / (1 << 24) as f64 + if (grain + feature) % 7 < 2 { 2.0 } else { 0.0 }
+            }
+        }
+    })
+}
+
+fn regions(c: &mut Criterion) {
+    for (shape, exact_alone) in [([90, 121], false), ([512, 512], true)] {
+        let mut group = c.benchmark_group(format!("ward/{}x{}x302", shape[0], shape[1]));
+        group.sampling_mode(SamplingMode::Flat).sample_size(10);
+        let features = samples(shape);
+        let graph = Graph::grid(&Roi::all(&shape), Neighbors::Direct).expect("a graph");
+        for (name, fast, threads) in [("exact", false, 1), ("exact_2_threads", false, 2), ("fast", true, 1)] {
+            if exact_alone && name != "exact" {
+                continue;
+            }
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let params = WardParams { fast, ..Default::default() };
+            let tree = |x: Array2<f64>| pool.install(|| ward(x, &graph, &params, &NoProgress).is_ok());
+            group.bench_function(name, |b| {
+                b.iter_batched(|| features.clone(), |x| assert!(black_box(tree(x))), BatchSize::PerIteration)
+            });
+        }
+        let scaled = |x: Array2<f64>| scale(x, &Scaling::default()).is_ok();
+        group.bench_function("scale", |b| {
+            b.iter_batched(|| features.clone(), |x| assert!(black_box(scaled(x))), BatchSize::PerIteration)
+        });
+        group.bench_function("graph", |b| {
+            b.iter(|| black_box(Graph::grid(&Roi::all(&shape), Neighbors::Direct).is_ok()))
+        });
+    }
+}
+
+criterion_group!(benches, bench, regions, clusters);
 criterion_main!(benches);

@@ -17,7 +17,8 @@ use nonius::blobfinder::{
     fast_match, index_grid, refine_lattices, search_lattices,
 };
 use nonius::chi2::{Chi2Image, Chi2Params, Chi2Plan, Chi2Scratch, compatible};
-use nonius::core::{NoProgress, PassParams, Pixel, Real, RealFft2, RealFft2Scratch, ScanParams};
+use nonius::clustering::{Dendrogram, FeatureParams, FeaturePlan, Graph, Neighbors, WardParams, ward};
+use nonius::core::{NoProgress, PassParams, Pixel, Real, RealFft2, RealFft2Scratch, Roi, ScanParams, pass};
 use nonius::io::{Selector, read_array, write_npy};
 use nonius::registration::flow::{Flow, LucasKanadeParams, Tvl1Params, lucas_kanade, tvl1};
 use nonius::registration::{
@@ -69,6 +70,8 @@ fn workload<F: Real + Pixel>(name: &str, input: &Input) -> Result<Box<dyn Job>> 
         "refine_fit" => {
             Box::new(RefineFrames::<F>::new(input, &RefineParams { max_index: 2, ..Default::default() })?)
         }
+        "features" => Box::new(Features::<F>::new(input)?),
+        "ward_on_a_grid" => Box::new(WardOnAGrid::new(input)?),
         _ => bail!("no workload `{name}`"),
     })
 }
@@ -475,6 +478,67 @@ impl<F: Real> Job for RefineFrames<F> {
 
     fn result(&mut self) -> Result<ArrayD<f64>> {
         Ok(in_one(&self.lattices))
+    }
+}
+
+/// Feature vectors of the frames of a scan.
+struct Features<F: Real> {
+    frames: Array3<F>,
+    plan: FeaturePlan,
+    features: Array2<f64>,
+}
+
+impl<F: Real + Pixel> Features<F> {
+    fn new(input: &Input) -> Result<Self> {
+        let frames: Array3<F> = input.array("frames")?.into_dimensionality()?;
+        let peaks: Vec<[i64; 2]> =
+            input.image::<f64>("peaks")?.rows().into_iter().map(|p| [p[0] as i64, p[1] as i64]).collect();
+        let (_, h, w) = frames.dim();
+        let plan = FeaturePlan::new((h, w), &peaks, &FeatureParams::default())?;
+        Ok(Self { frames, plan, features: Array2::default((0, 0)) })
+    }
+}
+
+impl<F: Real + Pixel> Job for Features<F> {
+    fn run(&mut self) -> Result<()> {
+        let frames: &dyn FrameSource = &self.frames;
+        let scan = Scan::new(Box::new(frames), &ScanParams::default())?;
+        self.features = pass(&scan.select(None)?, &self.plan, &PassParams::default(), &NoProgress)?;
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        Ok(self.features.clone().into_dyn())
+    }
+}
+
+/// The tree of Ward's method on a grid.
+struct WardOnAGrid {
+    features: Array2<f64>,
+    graph: Graph,
+    tree: Option<Dendrogram>,
+}
+
+impl WardOnAGrid {
+    fn new(input: &Input) -> Result<Self> {
+        let shape: Vec<usize> = input.array::<f64>("shape")?.iter().map(|&n| n as usize).collect();
+        let graph = Graph::grid(&Roi::all(&shape), Neighbors::Direct)?;
+        Ok(Self { features: input.image("features")?, graph, tree: None })
+    }
+}
+
+impl Job for WardOnAGrid {
+    fn run(&mut self) -> Result<()> {
+        self.tree = Some(ward(self.features.clone(), &self.graph, &WardParams::default(), &NoProgress)?);
+        Ok(())
+    }
+
+    fn result(&mut self) -> Result<ArrayD<f64>> {
+        let tree = self.tree.as_ref().context("nothing was run")?;
+        let row =
+            |(merge, &distance): (&[u32; 2], &f64)| [f64::from(merge[0]), f64::from(merge[1]), distance];
+        let rows: Vec<[f64; 3]> = tree.merges().iter().zip(tree.distances()).map(row).collect();
+        Ok(arr2(&rows).into_dyn())
     }
 }
 

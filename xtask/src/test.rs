@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::check::steps_of_check;
 use crate::steps::{Steps, cargo, root};
@@ -16,6 +16,9 @@ struct Variant {
     /// A command that succeeds where it is.
     probe: &'static [&'static str],
 }
+
+/// By what the report is opened in its tests.
+const BROWSER: &str = "Chromium and its driver (Debian: chromium, chromium-driver)";
 
 /// Tested where their library is found; the last line says which were not. `.ci/run` installs what it can.
 const VARIANTS: &[Variant] = &[
@@ -39,10 +42,28 @@ pub(crate) fn run() -> Result<()> {
     for variant in VARIANTS {
         test_variant(&mut steps, variant)?;
     }
+    let in_browser = test_in_browser(&mut steps)?;
     // Last, so that cargo's own closing lines are the last that one reads.
     steps.shown("tests", &mut cargo(["test", "--no-fail-fast"]))?;
     steps.summary();
+    // A page that nobody opens is not tested: a machine without a browser may do, a merge may not.
+    ensure!(
+        in_browser || std::env::var_os("CI").is_none(),
+        "the report was opened in no browser: needs {BROWSER}"
+    );
     Ok(())
+}
+
+/// False if there is no browser.
+fn test_in_browser(steps: &mut Steps) -> Result<bool> {
+    let name = "report in a browser";
+    if !succeeds(&["chromedriver", "--version"]) {
+        steps.skip(name, &format!("needs {BROWSER}"));
+        return Ok(false);
+    }
+    let tests = ["test", "--package", "nonius", "--test", "main", "browser", "--", "--ignored"];
+    steps.shown(name, &mut cargo(tests))?;
+    Ok(true)
 }
 
 fn test_variant(steps: &mut Steps, variant: &Variant) -> Result<()> {

@@ -88,7 +88,8 @@ impl Strain {
         std::array::from_fn(|k| self.covariance[k][k].sqrt())
     }
 
-    fn values(&self) -> [f64; 4] {
+    /// `xx, yy, xy, rotation`.
+    pub fn values(&self) -> [f64; 4] {
         [self.xx, self.yy, self.xy, self.rotation]
     }
 }

@@ -5,6 +5,8 @@ mod flat;
 mod golden;
 mod hierarchy;
 mod known;
+mod label_map;
+mod pipeline;
 mod properties;
 mod quality;
 mod ward;

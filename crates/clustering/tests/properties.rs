@@ -132,8 +132,8 @@ fn missing_frames_are_skipped_or_filled_and_counted() {
         let selection = scan.select(None).unwrap();
         let point = VirtualDetectors::new(&[Detector::Point { pixel: [1, 0] }]);
         let found = pass(&selection, &point, &Default::default(), &NoProgress).unwrap();
-        let map = selection.roi().spread(&found.column(0).to_vec(), f64::NAN).unwrap();
-        (map.into_raw_vec_and_offset().0, scan.n_missing(), scan.n_surplus())
+        let map = selection.roi().spread(found.column(0), f64::NAN).unwrap();
+        (map.iter().copied().collect::<Vec<_>>(), scan.n_missing(), scan.n_surplus())
     };
     let (map, n_missing, _) = signals(0, Missing::Fill(9.0));
     assert_eq!((map, n_missing), (vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0, 9.0, 9.0], 3));

@@ -9,6 +9,9 @@ mod made;
 /// What is written reads back; selectors; frames in any order.
 mod properties;
 
+/// Simulated scans, written and read back.
+mod simulated;
+
 /// Scans from every format, and what becomes of bad files.
 mod scans;
 

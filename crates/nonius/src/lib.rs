@@ -9,12 +9,13 @@
 //! | [`core`] | transforms, interpolation, statistics; errors, progress, sources of frames |
 //! | [`chi2`] | the displacement at least χ², for noise that is known, with its confidence limits |
 //! | [`blobfinder`] | diffraction disks, lattices and strain |
-//! | [`clustering`] | maps of statistics over a 4D-STEM scan, virtual detectors, centres of mass |
+//! | [`clustering`] | maps of statistics over a 4D-STEM scan, feature vectors, regions of frames that are alike |
 //! | [`registration`] | the displacement between images, with its covariance and a status |
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
 //! | [`synthetic`] | images whose displacement is known because it was put there |
 //! | [`plot`] | pictures: before and after, shifts with error bars |
 //! | [`report`] | pictures and tables as one HTML file |
+//! | [`workflow`] | pipelines that join several: from a scan to grains and strain |
 //!
 //! ```
 //! use nonius::registration::{RegistrationParams, register};
@@ -59,5 +60,7 @@ pub use nonius_synthetic as synthetic;
 pub mod plot;
 #[cfg(feature = "report")]
 pub mod report;
+#[cfg(feature = "workflow")]
+pub mod workflow;
 
 pub use nonius_core::{Error, FrameSource, NoProgress, Progress, ReadFrames, Real, Result, Roi, Scan};

@@ -1,10 +1,21 @@
-//! Text, tables and pictures as one HTML file that needs no network and nothing beside it.
+//! Results as one HTML file that needs no network and nothing beside it: text, tables and pictures ([`Report`]), and maps
+//! over a scan to look around in ([`ScanReport`]).
+
+mod base64;
+mod frames;
+mod maps;
+mod scan;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::io;
 use crate::plot::Picture;
+
+use base64::base64;
+pub use frames::{FrameMatch, FramePictureParams, FrameSpot, ReportFrames};
+pub use maps::{MapColors, ReportMap};
+pub use scan::{ReportTable, ScanReport};
 
 /// A page under construction: parts stand in the order in which they are added.
 ///
@@ -46,10 +57,10 @@ impl Report {
     }
 
     /// A table; cells that begin like a number stand to the right.
-    pub fn table(&mut self, columns: &[&str], rows: &[Vec<String>]) {
+    pub fn table<C: AsRef<str>>(&mut self, columns: &[C], rows: &[Vec<String>]) {
         self.body.push_str("<div class=\"wide\"><table>\n<tr>");
         for column in columns {
-            let _ = write!(self.body, "<th>{}</th>", escaped(column));
+            let _ = write!(self.body, "<th scope=\"col\">{}</th>", escaped(column.as_ref()));
         }
         self.body.push_str("</tr>\n");
         for row in rows {
@@ -114,38 +125,9 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0u32, |bits, i| bits << 8 | *group.get(i).unwrap_or(&0) as u32);
-        for i in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * i)) as usize & 63] as char;
-            out.push(if i <= group.len() { digit } else { '=' });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_of_the_rfc() {
-        // Test vectors of RFC 4648, section 10.
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
 
     #[test]
     fn text_cannot_break_the_page() {

@@ -6,7 +6,8 @@
 //! and leaves ([`Boundary`]), noise ([`NoiseParams`]) white, counting or blurred, and the truth beside
 //! them.
 //!
-//! * [`DiffractionParams`] makes diffraction patterns with disks on a lattice, [`DiffractionScan`] scans of them.
+//! * [`DiffractionParams`] makes diffraction patterns with disks on a lattice, [`DiffractionScan`] scans of them,
+//!   [`PolycrystalScan`] scans over grains of several phases.
 //! * [`ImagePairParams`] makes two images, [`ImageSeriesPlan`] many, [`Scene`] any view you like.
 //! * One sign: **shift `(y, x)` in px is the displacement of the moving image's content**,
 //!   `moving[r] = reference[r − shift]`. Rotation and scale as in [`Motion`].
@@ -41,12 +42,15 @@
 mod diffraction;
 mod images;
 mod noise;
+mod poisson;
 mod random;
 mod spectrum;
 
 pub use diffraction::{
-    CbedFrame, CbedParams, CentralBackground, DiffractionBackground, DiffractionFrame, DiffractionParams,
-    DiffractionScan, DiffractionScanParams, DiffractionTruth, DiskShape, DiskTexture,
+    AmorphousRing, CbedFrame, CbedParams, CentralBackground, CoreParams, DiffractionBackground,
+    DiffractionFrame, DiffractionParams, DiffractionScan, DiffractionScanParams, DiffractionTruth, DiskShape,
+    DiskTexture, Grain, PhaseParams, PixelDepth, PolycrystalFrame, PolycrystalParams, PolycrystalScan,
+    PolycrystalSpot, PolycrystalTruth, SpotBrightness,
 };
 pub use images::{
     Boundary, Content, GaussianSource, ImagePair, ImagePairParams, ImagePairTruth, ImageSeries,

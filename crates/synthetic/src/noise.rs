@@ -95,11 +95,21 @@ impl NoiseParams {
         clean: ArrayView2<'_, f64>,
         rng: &mut Xoshiro256PlusPlus,
     ) -> Result<Array2<f64>> {
+        self.add_counted(clean, rng, poisson)
+    }
+
+    /// The same with a sampler of one's own for Poisson numbers of a given mean.
+    pub(crate) fn add_counted(
+        &self,
+        clean: ArrayView2<'_, f64>,
+        rng: &mut Xoshiro256PlusPlus,
+        poisson: impl Fn(f64, &mut Xoshiro256PlusPlus) -> f64,
+    ) -> Result<Array2<f64>> {
         self.validate()?;
         check_not_empty("clean image", clean.shape())?;
         check_finite("clean image", clean)?;
         let mut noisy = match self.counts_per_unit {
-            Some(counts) => count(clean, counts, rng)?,
+            Some(counts) => count(clean, counts, rng, poisson)?,
             None => clean.to_owned(),
         };
         if self.sigma > 0.0 {
@@ -160,7 +170,12 @@ fn mean_power(blur: f64, shape: [usize; 2]) -> f64 {
 }
 
 /// Poisson numbers of mean `clean · counts`, in units of the image.
-fn count(clean: ArrayView2<'_, f64>, counts: f64, rng: &mut impl Rng) -> Result<Array2<f64>> {
+fn count(
+    clean: ArrayView2<'_, f64>,
+    counts: f64,
+    rng: &mut Xoshiro256PlusPlus,
+    poisson: impl Fn(f64, &mut Xoshiro256PlusPlus) -> f64,
+) -> Result<Array2<f64>> {
     let brightest = clean.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     let mut noisy = clean.to_owned();
     for ((y, x), value) in noisy.indexed_iter_mut() {
@@ -172,11 +187,12 @@ fn count(clean: ArrayView2<'_, f64>, counts: f64, rng: &mut impl Rng) -> Result<
                 format!("{mean} counts at [{y}, {x}]"),
             ));
         }
-        *value = match Poisson::new(mean) {
-            Ok(distribution) => distribution.sample(rng) / counts,
-            // A mean of 0 (or below it by rounding): no counts.
-            Err(_) => 0.0,
-        };
+        *value = poisson(mean, rng) / counts;
     }
     Ok(noisy)
+}
+
+/// A Poisson number; 0 for a mean of 0, or below it by rounding.
+fn poisson(mean: f64, rng: &mut Xoshiro256PlusPlus) -> f64 {
+    Poisson::new(mean).map_or(0.0, |distribution| distribution.sample(rng))
 }

@@ -14,6 +14,11 @@ pub(crate) enum Purpose {
     Path = 5,
     Noise = 6,
     BadPixels = 7,
+    Grains = 8,
+    Structure = 9,
+    Zone = 10,
+    Thickness = 11,
+    Flicker = 12,
 }
 
 /// The generator for `purpose`, number `index`.

@@ -4,6 +4,8 @@
 mod diffraction;
 // Answers known by construction: rolls, crops, sums, statistics.
 mod known;
+// Scans over grains of several phases.
+mod polycrystal;
 // What must hold for any parameters: seeds, threads, round trips, refusals.
 mod properties;
 

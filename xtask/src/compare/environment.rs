@@ -34,6 +34,19 @@ pub(crate) const ENVIRONMENTS: &[Environment] = &[
         ],
         script: "blobfinder.py",
     },
+    Environment {
+        name: "clustering",
+        pins: &[
+            "scikit-learn==1.9.1",
+            "libertem==0.16.0",
+            "libertem-blobfinder==0.6.1",
+            "hdbscan==0.8.44",
+            "numba==0.68.1",
+            "scipy==1.17.1",
+            "numpy==2.4.6",
+        ],
+        script: "clustering.py",
+    },
 ];
 
 impl Environment {

@@ -24,6 +24,7 @@ impl Workload {
     pub(crate) fn size_in_words(&self, size: usize) -> String {
         match self.name {
             "lattice_search" => format!("{size} points"),
+            "ward_on_a_grid" => format!("{} × {size} × 302", (size as f64 * 90.0 / 121.0).round()),
             _ => format!("{size}²"),
         }
     }
@@ -255,6 +256,29 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         tolerance: 0.2,
         agreement: "px, the worst component of zero, a and b of all frames; \
                     what the reference's centres of mass scatter and are biased by; the errors tell which is right",
+    },
+    Workload {
+        name: "features",
+        title: "Feature vectors of 256 frames, 300 masks of 5 × 5 px",
+        reference: "libertem.udf.masks.ApplyMasksUDF(…, use_sparse='scipy.sparse') by an inline context",
+        environment: "clustering",
+        sizes: &[256],
+        dtypes: &["f32"],
+        threads: Threads::OneAndAll,
+        tolerance: 1e-5,
+        agreement: "of the greatest feature; the reference multiplies and adds in single precision",
+    },
+    Workload {
+        name: "ward_on_a_grid",
+        title: "Ward's method on the grid of a scan, the whole tree; ours with the copy of the features that it needs \
+                when they are used again",
+        reference: "sklearn.cluster.ward_tree(…, connectivity=grid_to_graph(…), return_distance=True)",
+        environment: "clustering",
+        sizes: &[121],
+        dtypes: &["f64"],
+        threads: Threads::One,
+        tolerance: 0.0,
+        agreement: "of any node of any merge, or of its distance; they are the same bit for bit",
     },
 ];
 

@@ -107,7 +107,7 @@ fn lattices_of_every_frame() {
         let roi = Roi::from_mask(case.input::<IxDyn>("roi").mapv(|v| v != 0.0).view());
         let found = run(case, &frames, Some(&roi), ZeroShift::None);
         case.check("zero_raw", &found.zero);
-        let axis = |axis: usize| roi.spread(&found.zero.column(axis).to_vec(), f64::NAN).unwrap();
+        let axis = |axis: usize| roi.spread(found.zero.column(axis), f64::NAN).unwrap();
         let full = ndarray::stack(Axis(2), &[axis(0).view(), axis(1).view()]).unwrap();
         case.check("zero_full", &full);
     });

@@ -12,7 +12,7 @@ use nonius::core::{Consumer, Selection, pass};
 use super::args::PeaksConfig;
 use super::inputs::{self, Start};
 use super::picture;
-use super::result::{Peaks, spread};
+use super::result::Peaks;
 use crate::output::check_folder;
 use crate::scan;
 use crate::session::Session;
@@ -41,10 +41,35 @@ pub(crate) struct Measured {
     /// What stands out in it.
     pub(crate) on_sum: Vec<Peak>,
     pub(crate) places: Vec<Place>,
-    pub(crate) disks: Disks,
-    pub(crate) start: Option<Known>,
-    pub(crate) lattices: Option<RefinedLattices>,
+    pub(crate) found: Found,
+}
+
+/// What there is in each frame.
+pub(crate) enum Found {
+    Disks(Box<Disks>),
+    Lattices(Box<Lattices>),
+}
+
+pub(crate) struct Lattices {
+    pub(crate) start: Known,
+    pub(crate) refined: RefinedLattices,
     pub(crate) strain: Option<StrainMap>,
+}
+
+impl Measured {
+    pub(crate) fn disks(&self) -> &Disks {
+        match &self.found {
+            Found::Disks(disks) => disks,
+            Found::Lattices(lattices) => &lattices.refined.disks,
+        }
+    }
+
+    pub(crate) fn lattices(&self) -> Option<&Lattices> {
+        match &self.found {
+            Found::Disks(_) => None,
+            Found::Lattices(lattices) => Some(lattices),
+        }
+    }
 }
 
 pub(crate) fn measure(session: &Session, config: &PeaksConfig, text: &str) -> Result<Peaks> {
@@ -104,16 +129,16 @@ pub(crate) fn measure(session: &Session, config: &PeaksConfig, text: &str) -> Re
                 None => on_sum.iter().map(|p| of_peak(p, config.compatible)).collect(),
             };
             let disks = run.disks(plan, &places).map_err(named)?;
-            Measured { template, sum, on_sum, places, disks, start: None, lattices: None, strain: None }
+            Measured { template, sum, on_sum, places, found: Found::Disks(Box::new(disks)) }
         }
         Some(known) => {
-            let lattices = run.lattices(&template, &known.lattice).map_err(named)?;
+            let refined = run.lattices(&template, &known.lattice).map_err(named)?;
             let place =
                 |&index: &[f64; 2]| Place { position: known.lattice.position(index), index: Some(index) };
-            let places = lattices.indices.iter().map(place).collect();
-            let strain = run.strain(&lattices).map_err(|e| warnings.push(format!("no strain: {e}"))).ok();
-            let (disks, start) = (lattices.disks.clone(), Some(known));
-            Measured { template, sum, on_sum, places, disks, start, lattices: Some(lattices), strain }
+            let places = refined.indices.iter().map(place).collect();
+            let strain = run.strain(&refined).map_err(|e| warnings.push(format!("no strain: {e}"))).ok();
+            let found = Found::Lattices(Box::new(Lattices { start: known, refined, strain }));
+            Measured { template, sum, on_sum, places, found }
         }
     };
     session.check_cancelled()?;
@@ -220,8 +245,8 @@ impl Run<'_> {
     /// Against the median of all.
     fn strain(&self, found: &RefinedLattices) -> nonius::Result<StrainMap> {
         let roi = self.selection.roi();
-        let [a, b] = [&found.a, &found.b].map(|of| spread(roi, of, f64::NAN));
-        let covariance = spread(roi, &found.covariance, f64::NAN);
+        let [a, b] = [roi.spread(&found.a, f64::NAN)?, roi.spread(&found.b, f64::NAN)?];
+        let covariance = roi.spread(&found.covariance, f64::NAN)?;
         let reference = StrainReference::Median(None);
         strain_map(a.view(), b.view(), Some(covariance.view()), &reference, &self.config.strain)
     }

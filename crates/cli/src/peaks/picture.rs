@@ -9,7 +9,7 @@ use nonius::core::{PixelBuffer, Selection};
 use nonius::plot::{Map, MarkedFrame, Picture};
 
 use super::measure::Measured;
-use super::result::{short, spread};
+use super::result::short;
 
 /// Amber: neither white as disks nor black as what is between them.
 const AMBER: [u8; 3] = [255, 176, 0];
@@ -64,14 +64,14 @@ fn on_the_sum(sum: &Array2<f64>, file: &str, measured: &Measured) -> MarkedFrame
         marks.extend(measured.places.iter().map(|p| circle(p.position, AMBER, 1.0)));
         remark = format!("{} positions around which disks were looked for", marks.len());
     }
-    if let Some(known) = measured.start {
+    if let Some(lattices) = measured.lattices() {
         let dot = |center| DrawnMark {
             mark: Mark::Dot { center, radius: 1.0 },
             color: colors.marker,
             opacity: 1.0,
         };
         marks.extend(measured.places.iter().map(|p| dot(p.position)));
-        marks.extend(vectors(&known.lattice, &colors));
+        marks.extend(vectors(&lattices.start.lattice, &colors));
         remark += &format!("; {} places of the lattice, a blue, b green", measured.places.len());
     }
     let drawing = Drawing { image: sum.clone(), marks };
@@ -94,7 +94,7 @@ fn one_frame(file: &str, selection: &Selection<'_>, measured: &Measured) -> Resu
     if let Some(frame) = frame.as_slice_mut() {
         pixels.convert(frame);
     }
-    let disks = &measured.disks;
+    let disks = measured.disks();
     let peaks: Vec<Peak> = (0..measured.places.len())
         .map(|k| Peak {
             center: [0, 1].map(|axis| disks.centers[[sample, k, axis]]),
@@ -105,7 +105,8 @@ fn one_frame(file: &str, selection: &Selection<'_>, measured: &Measured) -> Resu
             status: disks.status[[sample, k]],
         })
         .collect();
-    let lattice = measured.lattices.as_ref().map(|all| all.lattice(sample)).filter(Lattice::is_finite);
+    let all = measured.lattices().map(|lattices| &lattices.refined);
+    let lattice = all.map(|all| all.lattice(sample)).filter(Lattice::is_finite);
     let calculated: Vec<[f64; 2]> = measured
         .places
         .iter()
@@ -114,7 +115,7 @@ fn one_frame(file: &str, selection: &Selection<'_>, measured: &Measured) -> Resu
             _ => place.position,
         })
         .collect();
-    let selected: Vec<bool> = match &measured.lattices {
+    let selected: Vec<bool> = match all {
         Some(all) => all.selector.row(sample).to_vec(),
         None => peaks.iter().map(|p| p.status == PeakStatus::Found).collect(),
     };
@@ -136,11 +137,12 @@ fn maps(
     selection: &Selection<'_>,
     measured: &Measured,
 ) -> Vec<(&'static str, &'static str, ArrayD<f64>, bool)> {
-    let Some(found) = &measured.lattices else { return Vec::new() };
+    let Some(lattices) = measured.lattices() else { return Vec::new() };
+    let found = &lattices.refined;
     let roi = selection.roi();
     let over = |of: &dyn Fn(&Lattice) -> f64| {
         let values: ndarray::Array1<f64> = (0..found.a.nrows()).map(|k| of(&found.lattice(k))).collect();
-        spread(roi, &values, f64::NAN)
+        roi.spread(&values, f64::NAN).expect("a value for each sample").into_owned()
     };
     let length = |[y, x]: [f64; 2]| y.hypot(x);
     let between = |l: &Lattice| {
@@ -152,7 +154,7 @@ fn maps(
         ("b_length", "|b| / px", over(&|l| length(l.b)), false),
         ("angle", "angle from a to b / °", over(&between), false),
     ];
-    if let Some(strain) = &measured.strain {
+    if let Some(strain) = &lattices.strain {
         maps.extend([
             ("strain_xx", "ε_xx", strain.xx.clone(), true),
             ("strain_yy", "ε_yy", strain.yy.clone(), true),

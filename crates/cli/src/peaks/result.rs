@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ndarray::{Array, Array1, Array2, ArrayD, ArrayView1, Axis as Along, Dimension, IxDyn};
+use ndarray::{Array, Array1, Array2, ArrayD, ArrayView1, Axis as Along, CowArray, Dimension};
 use nonius::Roi;
 use nonius::blobfinder::{Lattice, PeakStatus};
 use nonius::core::{Axis, DType, Selection};
@@ -11,7 +11,7 @@ use nonius::io::{Hdf5File, Hdf5Number, ScanFile, ScanFormat, write_hdf5};
 use serde::Serialize;
 
 use super::args::PeaksConfig;
-use super::measure::{Measured, Place};
+use super::measure::{Lattices, Measured, Place};
 use crate::output::{Table, sigma, signed, six_digits};
 
 /// What was found: the JSON object.
@@ -94,17 +94,14 @@ struct StrainSummary {
 
 impl Peaks {
     pub(crate) fn new(text: &str, file: &ScanFile, selection: &Selection<'_>, measured: &Measured) -> Self {
-        let disks = &measured.disks;
+        let disks = measured.disks();
         let (h, w) = file.scan.frame_shape();
         let part = |status| {
             let n = disks.status.iter().filter(|s| **s == status).count();
             n as f64 / disks.status.len().max(1) as f64
         };
-        let errors = (0..2).flat_map(|k| {
-            let variances = disks.covariances.slice(ndarray::s![.., .., k, k]);
-            variances.iter().map(|v| f64::from(v.sqrt())).collect::<Vec<_>>()
-        });
-        let median_error = median(errors);
+        let variances = |k: usize| disks.covariances.slice(ndarray::s![.., .., k, k]).into_iter();
+        let median_error = median(variances(0).chain(variances(1)).map(|v| f64::from(v.sqrt())));
         Peaks {
             file: text.into(),
             format: file.format,
@@ -158,22 +155,23 @@ impl Peaks {
         let place = Axis::pixels("peak", measured.places.len());
         let pair = Axis::pixels("(y, x)", 2);
         let positions = rows(measured.places.iter().map(|p| p.position));
-        file.array("positions", positions.view().into_dyn(), &[place.clone(), pair.clone()], "px")?;
-        let mut over = Over { file: &mut file, roi: selection.roi(), scan };
+        file.array("positions", positions.into_dyn(), &[place.clone(), pair.clone()], "px")?;
+        let roi = selection.roi();
+        let mut over = Over { file: &mut file, roi, scan };
         let (per_place, per_pair) = ([place.clone()], [place.clone(), pair.clone()]);
-        let disks = &measured.disks;
-        over.array("centers", &disks.centers.mapv(|c| c as f32), f32::NAN, &per_pair, "px")?;
-        over.array("refineds", &disks.refineds, f32::NAN, &per_pair, "px")?;
-        over.array("peak_values", &disks.peak_values, f32::NAN, &per_place, "")?;
-        over.array("peak_elevations", &disks.peak_elevations, f32::NAN, &per_place, "1/px")?;
+        let disks = measured.disks();
+        over.array("centers", disks.centers.mapv(|c| c as f32), f32::NAN, &per_pair, "px")?;
+        over.array("refineds", disks.refineds.view(), f32::NAN, &per_pair, "px")?;
+        over.array("peak_values", disks.peak_values.view(), f32::NAN, &per_place, "")?;
+        over.array("peak_elevations", disks.peak_elevations.view(), f32::NAN, &per_place, "1/px")?;
         let deviation = |(k, i, axis)| disks.covariances[[k, i, axis, axis]].sqrt();
         let errors = Array::from_shape_fn(disks.refineds.dim(), deviation);
-        over.array("refined_errors", &errors, f32::NAN, &per_pair, "px")?;
-        over.array("status", &disks.status.mapv(code), 255, &per_place, "")?;
-        if let Some(found) = &measured.lattices {
-            over.lattices(found, &place, &pair)?;
+        over.array("refined_errors", errors, f32::NAN, &per_pair, "px")?;
+        over.array("status", disks.status.mapv(code), 255, &per_place, "")?;
+        if let Some(lattices) = measured.lattices() {
+            over.lattices(&lattices.refined, &place, &pair)?;
         }
-        if let Some(strain) = &measured.strain {
+        if let Some(strain) = measured.lattices().and_then(|l| l.strain.as_ref()) {
             for (name, values, unit) in [
                 ("strain_xx", &strain.xx, ""),
                 ("strain_yy", &strain.yy, ""),
@@ -187,7 +185,7 @@ impl Peaks {
             over.file.array("strain_errors", strain.errors.view(), &axes, "")?;
             let reference = rows([strain.reference.a, strain.reference.b].into_iter());
             let axes = [Axis::pixels("a, b", 2), pair];
-            over.file.array("strain_reference", reference.view().into_dyn(), &axes, "px")?;
+            over.file.array("strain_reference", reference.into_dyn(), &axes, "px")?;
         }
         write_hdf5(out, file)?;
         self.result = Some(out.display().to_string());
@@ -248,7 +246,7 @@ impl Peaks {
 impl Position {
     fn new(measured: &Measured, k: usize) -> Self {
         let Place { position, index, .. } = measured.places[k];
-        let disks = &measured.disks;
+        let disks = measured.disks();
         let status = disks.status.column(k);
         let n = status.iter().filter(|s| **s == PeakStatus::Found).count();
         let along = |axis: usize| {
@@ -270,7 +268,7 @@ impl Position {
 
 impl FoundLattice {
     fn new(measured: &Measured) -> Option<Self> {
-        let (start, found) = (measured.start?, measured.lattices.as_ref()?);
+        let Lattices { start, refined: found, strain } = measured.lattices()?;
         let over = |of: &dyn Fn(ArrayView1<'_, f64>) -> f64| {
             let pair = |vector: &Array2<f64>| [0, 1].map(|axis| of(vector.column(axis)));
             Lattice { zero: pair(&found.zero), a: pair(&found.a), b: pair(&found.b) }
@@ -281,7 +279,7 @@ impl FoundLattice {
                 median(variances.iter().map(|v| v.sqrt()))
             })
         };
-        let strain = measured.strain.as_ref().map(|strain| {
+        let strain = strain.as_ref().map(|strain| {
             let of = |f: &dyn Fn(&ArrayD<f64>) -> f64| {
                 [&strain.xx, &strain.yy, &strain.xy, &strain.rotation].map(f)
             };
@@ -350,63 +348,50 @@ impl FoundLattice {
 }
 
 /// A file that gets arrays over the scan.
-struct Over<'a> {
-    file: &'a mut Hdf5File,
+struct Over<'a, 'f> {
+    file: &'f mut Hdf5File<'a>,
     roi: &'a Roi,
     scan: &'a [Axis],
 }
 
-impl Over<'_> {
+impl<'a> Over<'a, '_> {
     /// `values` have the sample first; `fill` stands where there is none.
-    fn array<T: Hdf5Number + Clone, D: Dimension>(
+    fn array<T: Hdf5Number, D: Dimension>(
         &mut self,
         name: &str,
-        values: &Array<T, D>,
+        values: impl Into<CowArray<'a, T, D>>,
         fill: T,
         more: &[Axis],
         unit: &str,
     ) -> Result<()> {
         let axes = [self.scan, more].concat();
-        Ok(self.file.array(name, spread(self.roi, values, fill).view(), &axes, unit)?)
+        Ok(self.file.array(name, self.roi.spread(values, fill)?, &axes, unit)?)
     }
 
     fn lattices(
         &mut self,
-        found: &nonius::blobfinder::RefinedLattices,
+        found: &'a nonius::blobfinder::RefinedLattices,
         place: &Axis,
         pair: &Axis,
     ) -> Result<()> {
         let indices = rows(found.indices.iter().copied());
         let axes = [place.clone(), Axis::pixels("(i, j)", 2)];
-        self.file.array("indices", indices.view().into_dyn(), &axes, "")?;
+        self.file.array("indices", indices.into_dyn(), &axes, "")?;
         let one = std::slice::from_ref(pair);
         for (name, values, first) in [("zero", &found.zero, 0), ("a", &found.a, 2), ("b", &found.b, 4)] {
-            self.array(name, values, f64::NAN, one, "px")?;
+            self.array(name, values.view(), f64::NAN, one, "px")?;
             let error = |(k, axis)| found.covariance[[k, first + axis, first + axis]].sqrt();
             let errors = Array2::from_shape_fn(values.dim(), error);
-            self.array(&format!("{name}_errors"), &errors, f64::NAN, one, "px")?;
+            self.array(&format!("{name}_errors"), errors, f64::NAN, one, "px")?;
         }
         let six = Axis::pixels("zero y, zero x, a y, a x, b y, b x", 6);
-        self.array("lattice_covariance", &found.covariance, f64::NAN, &[six.clone(), six], "px^2")?;
-        self.array("selector", &found.selector.mapv(u8::from), 255, std::slice::from_ref(place), "")?;
+        self.array("lattice_covariance", found.covariance.view(), f64::NAN, &[six.clone(), six], "px^2")?;
+        self.array("selector", found.selector.mapv(u8::from), 255, std::slice::from_ref(place), "")?;
         let n_matched: Array1<f32> =
             found.selector.outer_iter().map(|row| row.iter().filter(|s| **s).count() as f32).collect();
-        self.array("n_matched", &n_matched, f32::NAN, &[], "")?;
-        self.array("error", &found.error, f64::NAN, &[], "px")
+        self.array("n_matched", n_matched, f32::NAN, &[], "")?;
+        self.array("error", found.error.view(), f64::NAN, &[], "px")
     }
-}
-
-/// Rows, one per sample, at their places in the scan, `fill` elsewhere.
-pub(crate) fn spread<T: Clone, D: Dimension>(roi: &Roi, values: &Array<T, D>, fill: T) -> ArrayD<T> {
-    let tail = &values.shape()[1..];
-    let mut out = ArrayD::from_elem(IxDyn(&[roi.shape(), tail].concat()), fill);
-    let n: usize = tail.iter().product();
-    if let Some(out) = out.as_slice_mut() {
-        for (sample, value) in values.iter().enumerate().map(|(i, v)| ((i / n, i % n), v)) {
-            out[roi.position(sample.0) * n + sample.1] = value.clone();
-        }
-    }
-    out
 }
 
 fn rows(pairs: impl Iterator<Item = [f64; 2]>) -> Array2<f64> {

@@ -119,7 +119,7 @@ pub(crate) fn measure(session: &Session, config: &StatsConfig, text: &str) -> Re
 
 /// One value per sample at its place in the scan.
 fn spread(selection: &Selection<'_>, values: Array1<f64>) -> Result<ArrayD<f64>> {
-    Ok(selection.roi().spread(&values.to_vec(), f64::NAN)?)
+    Ok(selection.roi().spread(values, f64::NAN)?.into_owned())
 }
 
 /// Two disks without names are `disk` and `disk_2`.

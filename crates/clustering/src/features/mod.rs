@@ -3,10 +3,11 @@
 mod coordinates;
 mod scaling;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use nonius_core::masks::{CutMasks, PlacedStamps, Stamps, TemplateKind, TemplateParams};
 use nonius_core::{
-    Consumer, Error, Metric, Result, Rows, Scope, Tile, check_not_empty, check_rows, check_shape, with_pixels,
+    Consumer, Error, Metric, NoProgress, Progress, Result, Rows, Scope, Tile, check_not_empty, check_rows,
+    check_shape, with_pixels,
 };
 use serde::{Deserialize, Serialize};
 
@@ -183,16 +184,31 @@ impl Consumer for FeaturePlan {
     }
 }
 
+/// Elements between two looks at whether to stop.
+const ELEMENTS_PER_LOOK: usize = 1 << 21;
+
 /// One row for each of `n_samples`, at least one column, all finite.
 ///
 /// # Errors
 /// [`Error::Shape`], [`Error::Empty`]; [`Error::Parameter`] with the first value that is not finite, and how many there
-/// are.
-pub(crate) fn check_features(features: ArrayView2<'_, f64>, n_samples: usize) -> Result<()> {
+/// are; [`Error::Cancelled`].
+pub(crate) fn check_features(
+    features: ArrayView2<'_, f64>,
+    n_samples: usize,
+    progress: &dyn Progress,
+) -> Result<()> {
     check_shape("rows of features", &[n_samples], &[features.nrows()])?;
     check_not_empty("features", features.shape())?;
-    // A sum is finite only if every element is; the search runs only when it is not.
-    if features.sum().is_finite() {
+    let rows = (ELEMENTS_PER_LOOK / features.ncols()).max(1);
+    let mut are_finite = true;
+    for block in features.axis_chunks_iter(Axis(0), rows) {
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        // A sum is finite only if every element is; the search runs only when it is not.
+        are_finite &= block.sum().is_finite();
+    }
+    if are_finite {
         return Ok(());
     }
     let mut wrong = features.indexed_iter().filter(|(_, v)| !v.is_finite());
@@ -214,14 +230,14 @@ fn check_size(n_samples: usize) -> Result<()> {
 /// # Errors
 /// [`Error::Empty`]; [`Error::Parameter`] with the first value that is not finite, or above 1e150 and so without a square.
 pub(crate) fn check_samples(features: ArrayView2<'_, f64>) -> Result<()> {
-    check_features(features, features.nrows())?;
+    check_features(features, features.nrows(), &NoProgress)?;
     check_size(features.nrows())?;
     check_rows("features", features)
 }
 
 /// The same rows, ready to be compared.
 pub(crate) fn rows_of(features: ArrayView2<'_, f64>, metric: Metric) -> Result<Rows> {
-    check_features(features, features.nrows())?;
+    check_features(features, features.nrows(), &NoProgress)?;
     check_size(features.nrows())?;
     Rows::new(features, metric)
 }

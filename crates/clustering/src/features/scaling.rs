@@ -1,7 +1,7 @@
 //! Features made comparable with one another.
 
 use ndarray::{Array2, ArrayView2, Axis};
-use nonius_core::{Error, Result, check_shape};
+use nonius_core::{Error, NoProgress, Result, check_shape};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,7 @@ pub struct ScaledFeatures {
 /// not, and for scales of one's own that are negative or not finite; [`Error::Shape`] unless there is one of these per
 /// column.
 pub fn scale(features: Array2<f64>, scaling: &Scaling) -> Result<ScaledFeatures> {
-    check_features(features.view(), features.nrows())?;
+    check_features(features.view(), features.nrows(), &NoProgress)?;
     let scales = Scales::of(features.view(), scaling)?;
     let features = scales.apply(features)?;
     let is_dead = |row: ndarray::ArrayView1<'_, f64>| row.iter().all(|v| *v == 0.0);

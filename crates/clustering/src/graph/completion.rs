@@ -57,7 +57,17 @@ impl Graph {
         disconnected: Disconnected,
         progress: &dyn Progress,
     ) -> Result<CompletedGraph> {
-        check_features(features, self.n_samples)?;
+        check_features(features, self.n_samples, progress)?;
+        self.joined(features, disconnected, progress)
+    }
+
+    /// The same for features that were checked.
+    pub(crate) fn joined(
+        &self,
+        features: ArrayView2<'_, f64>,
+        disconnected: Disconnected,
+        progress: &dyn Progress,
+    ) -> Result<CompletedGraph> {
         let components = self.components();
         let n_components = components.n;
         let mut completed = CompletedGraph { graph: self.clone(), added_edges: Vec::new(), n_components };

@@ -72,7 +72,7 @@ pub fn graph_linkage(
     params: &GraphLinkageParams,
     progress: &dyn Progress,
 ) -> Result<Dendrogram> {
-    check_features(features, graph.n_samples())?;
+    check_features(features, graph.n_samples(), progress)?;
     let rows = rows_of(features, params.metric)?;
     let completed = graph.completed(features, params.disconnected, progress)?;
     let edges = completed.graph.edges();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ndarray::ArrayView2;
-use nonius_core::Result;
+use nonius_core::{NoProgress, Result};
 
 use super::LabelMap;
 use crate::Graph;
@@ -46,7 +46,7 @@ impl LabelMap {
         min_size: usize,
     ) -> Result<LabelMap> {
         self.check(graph)?;
-        check_features(features, self.labels.len())?;
+        check_features(features, self.labels.len(), &NoProgress)?;
         let of_sample = self.within_clusters(graph).components().of_sample;
         let mut parts = self.parts(graph, features, &of_sample);
         let size = |part: &Part| part.n as usize;

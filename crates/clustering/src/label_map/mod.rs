@@ -142,7 +142,7 @@ impl LabelMap {
     }
 
     fn spread<T: Clone>(&self, values: Vec<T>, fill: T) -> ArrayD<T> {
-        self.roi.spread(&values, fill).expect("one label per sample")
+        self.roi.spread(values, fill).expect("one label per sample").into_owned()
     }
 
     /// The positions of one cluster; without any if there is no such cluster.
@@ -183,12 +183,14 @@ impl LabelMap {
 
     /// For every cluster the ranges of scan positions, one per axis, that hold it.
     pub fn bounding_boxes(&self) -> Vec<Vec<Range<usize>>> {
-        let n_axes = self.roi.shape().len();
-        let mut boxes = vec![vec![usize::MAX..0; n_axes]; self.n_clusters];
+        let mut boxes = vec![Vec::<Range<usize>>::new(); self.n_clusters];
         for (index, label) in self.groups().indexed_iter() {
-            for axis in (0..n_axes).filter(|_| label.is_some()) {
-                let range = &mut boxes[label.unwrap_or(0)][axis];
-                *range = range.start.min(index.slice()[axis])..range.end.max(index.slice()[axis] + 1);
+            let Some(ranges) = label.map(|k| &mut boxes[k]) else { continue };
+            if ranges.is_empty() {
+                ranges.extend(index.slice().iter().map(|&i| i..i + 1));
+            }
+            for (range, &i) in ranges.iter_mut().zip(index.slice()) {
+                *range = range.start.min(i)..range.end.max(i + 1);
             }
         }
         boxes

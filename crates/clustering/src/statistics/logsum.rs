@@ -2,8 +2,10 @@
 
 use std::sync::OnceLock;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3, ArrayViewD, Axis};
 use nonius_core::{Consumer, Pixels, Result, Scope, Tile};
+
+use super::labels::Labels;
 
 /// `Σ_t ln(I_t − min I_t + 1)` per pixel, the minimum over the pixels of frame t that are not NaN: a mean frame
 /// in which weak disks are seen beside strong ones. Result `(y, x)` of the frame, `f64`.
@@ -38,6 +40,23 @@ fn add_real<T: Copy + Into<f64>>(sum: &mut [f64], frame: &[T]) {
     sum.iter_mut().zip(frame).for_each(|(s, &v)| *s += (v.into() - least + 1.0).ln());
 }
 
+/// Adds frame `k` of a tile.
+fn add_frame(sum: &mut [f64], tile: &Tile<'_>, k: usize) {
+    let n = tile.frame_len();
+    match tile.pixels().slice(k * n..(k + 1) * n) {
+        Pixels::U8(frame) => add_small(sum, frame),
+        Pixels::I8(frame) => add_small(sum, frame),
+        Pixels::U16(frame) => add_small(sum, frame),
+        Pixels::I16(frame) => add_small(sum, frame),
+        Pixels::U32(frame) => add_integers(sum, frame),
+        Pixels::I32(frame) => add_integers(sum, frame),
+        Pixels::U64(frame) => add_integers(sum, frame),
+        Pixels::I64(frame) => add_integers(sum, frame),
+        Pixels::F32(frame) => add_real(sum, frame),
+        Pixels::F64(frame) => add_real(sum, frame),
+    }
+}
+
 impl Consumer for LogSum {
     type Partial = Array2<f64>;
     type Output = Array2<f64>;
@@ -47,20 +66,8 @@ impl Consumer for LogSum {
     }
 
     fn process(&self, tile: &Tile<'_>, sum: &mut Array2<f64>) -> Result<()> {
-        let n = tile.frame_len();
         let Some(sum) = sum.as_slice_mut() else { return Ok(()) };
-        match tile.pixels() {
-            Pixels::U8(p) => p.chunks_exact(n).for_each(|f| add_small(sum, f)),
-            Pixels::I8(p) => p.chunks_exact(n).for_each(|f| add_small(sum, f)),
-            Pixels::U16(p) => p.chunks_exact(n).for_each(|f| add_small(sum, f)),
-            Pixels::I16(p) => p.chunks_exact(n).for_each(|f| add_small(sum, f)),
-            Pixels::U32(p) => p.chunks_exact(n).for_each(|f| add_integers(sum, f)),
-            Pixels::I32(p) => p.chunks_exact(n).for_each(|f| add_integers(sum, f)),
-            Pixels::U64(p) => p.chunks_exact(n).for_each(|f| add_integers(sum, f)),
-            Pixels::I64(p) => p.chunks_exact(n).for_each(|f| add_integers(sum, f)),
-            Pixels::F32(p) => p.chunks_exact(n).for_each(|f| add_real(sum, f)),
-            Pixels::F64(p) => p.chunks_exact(n).for_each(|f| add_real(sum, f)),
-        }
+        (0..tile.n_frames()).for_each(|k| add_frame(sum, tile, k));
         Ok(())
     }
 
@@ -69,6 +76,52 @@ impl Consumer for LogSum {
     }
 
     fn finish(&self, whole: Array2<f64>) -> Array2<f64> {
+        whole
+    }
+}
+
+/// [`LogSum`] of several groups of frames in one pass: `(group, y, x)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelledLogSum(Labels);
+
+impl LabelledLogSum {
+    /// `labels` has the shape of the scan; frames without a label belong to no group. Groups are numbered from 0 to the
+    /// greatest label.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`](nonius_core::Error::Parameter) if no frame has a label, or a label is not below the number of
+    /// positions.
+    pub fn new(labels: ArrayViewD<'_, Option<usize>>) -> Result<Self> {
+        Ok(LabelledLogSum(Labels::new(labels)?))
+    }
+}
+
+impl Consumer for LabelledLogSum {
+    type Partial = Array3<f64>;
+    type Output = Array3<f64>;
+
+    fn start(&self, scope: &Scope) -> Result<Array3<f64>> {
+        self.0.check(scope)?;
+        let (h, w) = scope.frame_shape;
+        Ok(Array3::zeros((self.0.n_labels, h, w)))
+    }
+
+    fn process(&self, tile: &Tile<'_>, sums: &mut Array3<f64>) -> Result<()> {
+        for k in 0..tile.n_frames() {
+            if let Some(label) = self.0.of(tile.position(k))
+                && let Some(sum) = sums.index_axis_mut(Axis(0), label).as_slice_mut()
+            {
+                add_frame(sum, tile, k);
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&self, earlier: Array3<f64>, later: Array3<f64>) -> Array3<f64> {
+        earlier + later
+    }
+
+    fn finish(&self, whole: Array3<f64>) -> Array3<f64> {
         whole
     }
 }

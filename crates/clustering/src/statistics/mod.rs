@@ -1,14 +1,16 @@
 //! Statistics of every pixel over the frames of a scan.
 
 mod accumulator;
+mod labels;
 mod logsum;
 
 use ndarray::{Array2, ArrayViewD};
-use nonius_core::{Consumer, Error, Pixels, Result, Roi, Scope, Tile, check_shape};
+use nonius_core::{Consumer, Error, Pixels, Result, Roi, Scope, Tile};
 use serde::{Deserialize, Serialize};
 
 use accumulator::Accumulator;
-pub use logsum::LogSum;
+use labels::Labels;
+pub use logsum::{LabelledLogSum, LogSum};
 
 /// What NaN in a frame does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -78,9 +80,7 @@ pub struct PixelStatistics {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledStatistics {
     nan: NanPolicy,
-    scan_shape: Vec<usize>,
-    labels: Vec<Option<usize>>,
-    n_labels: usize,
+    labels: Labels,
 }
 
 impl LabelledStatistics {
@@ -90,17 +90,7 @@ impl LabelledStatistics {
     /// # Errors
     /// [`Error::Parameter`] if no frame has a label, or a label is not below the number of positions.
     pub fn new(labels: ArrayViewD<'_, Option<usize>>, nan: NanPolicy) -> Result<Self> {
-        let greatest = labels.iter().flatten().max().copied();
-        let Some(greatest) = greatest.filter(|&g| g < labels.len()) else {
-            let got = greatest.map_or("none".into(), |g| g.to_string());
-            return Err(Error::parameter("labels", "numbers below that of positions, at least one", got));
-        };
-        Ok(LabelledStatistics {
-            nan,
-            scan_shape: labels.shape().to_vec(),
-            labels: labels.iter().copied().collect(),
-            n_labels: greatest + 1,
-        })
+        Ok(LabelledStatistics { nan, labels: Labels::new(labels)? })
     }
 }
 
@@ -160,14 +150,14 @@ impl Consumer for LabelledStatistics {
     type Output = Vec<PixelMaps>;
 
     fn start(&self, scope: &Scope) -> Result<PixelSums> {
-        check_shape("labels", &scope.scan_shape, &self.scan_shape)?;
-        Ok(PixelSums::new(scope, self.nan, self.n_labels))
+        self.labels.check(scope)?;
+        Ok(PixelSums::new(scope, self.nan, self.labels.n_labels))
     }
 
     fn process(&self, tile: &Tile<'_>, sums: &mut PixelSums) -> Result<()> {
         check_nan(tile, self.nan)?;
         let PixelSums { groups, members, .. } = sums;
-        let label = |k: usize| self.labels[tile.position(k)];
+        let label = |k: usize| self.labels.of(tile.position(k));
         let mut previous: Option<usize> = None;
         // Ascending labels of the tile, each with its frames.
         while let Some(next) =

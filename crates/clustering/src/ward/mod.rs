@@ -76,13 +76,13 @@ pub fn ward(
     params: &WardParams,
     progress: &dyn Progress,
 ) -> Result<Dendrogram> {
-    check_features(features.view(), graph.n_samples())?;
+    check_features(features.view(), graph.n_samples(), progress)?;
     let n_clusters = params.n_clusters.unwrap_or(1);
     if n_clusters == 0 || n_clusters > graph.n_samples() {
         let got = format!("{n_clusters} for {} samples", graph.n_samples());
         return Err(Error::parameter("number of clusters", "from 1 to the number of samples", got));
     }
-    let completed = graph.completed(features.view(), params.disconnected, progress)?;
+    let completed = graph.joined(features.view(), params.disconnected, progress)?;
     if params.disconnected == Disconnected::Forest
         && params.n_clusters.is_some_and(|k| k < completed.n_components)
     {

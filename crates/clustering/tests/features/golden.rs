@@ -98,9 +98,9 @@ fn stacks_and_features() {
         close(&format!("{r} in f32"), &all.clone().into_dyn(), expected("features_all_raw"), single);
         close(&format!("{r} of a region"), &some.clone().into_dyn(), expected("features_roi_raw"), single);
         for k in 0..22 {
-            let spread = used.spread(&some.column(k).to_vec(), f64::NAN).unwrap();
+            let spread = used.spread(some.column(k), f64::NAN).unwrap();
             let padded = expected("features_roi_padded").index_axis(Axis(2), k).to_owned();
-            close(&format!("{r} padded"), &spread, &padded, single);
+            close(&format!("{r} padded"), &spread.into_owned(), &padded, single);
         }
 
         let scaled = scale(all.clone(), &Scaling::MeanAbsolute).unwrap();

@@ -1,3 +1,4 @@
 //! Masks, feature vectors, scaling.
 
 mod golden;
+mod known;

@@ -1,6 +1,8 @@
 //! Graphs, trees of merges, Ward's method.
 
 mod golden;
+mod known;
+mod properties;
 
 use ndarray::{Array2, ArrayD, Ix2};
 use nonius_clustering::Graph;

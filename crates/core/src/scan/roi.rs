@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, CowArray, Dimension, IxDyn};
 
 use crate::{Error, Result, check_shape};
 
@@ -136,16 +136,55 @@ impl Roi {
         Ok((0..self.len()).map(|i| map[self.position(i)].clone()).collect())
     }
 
-    /// One value per sample at its place in the scan, `fill` elsewhere.
+    /// Rows of `values`, one per sample, at their places in the scan, `fill` elsewhere: axes of the scan, then those of
+    /// a row. Nothing is copied if every position is used; `values` may be lent or given.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is not one value per sample.
-    pub fn spread<T: Clone>(&self, values: &[T], fill: T) -> Result<ArrayD<T>> {
-        check_shape("values", &[self.len()], &[values.len()])?;
-        let mut out = ArrayD::from_elem(IxDyn(&self.shape), fill);
-        if let Some(out) = out.as_slice_mut() {
-            values.iter().enumerate().for_each(|(i, v)| out[self.position(i)] = v.clone());
+    /// [`Error::Shape`] if there is not one row per sample.
+    pub fn spread<'a, T: Clone, D: Dimension>(
+        &self,
+        values: impl Into<CowArray<'a, T, D>>,
+        fill: T,
+    ) -> Result<CowArray<'a, T, IxDyn>> {
+        let values = values.into().into_dyn();
+        let row = values.shape().get(1..).unwrap_or_default();
+        check_shape("rows", &[&[self.len()], row].concat(), values.shape())?;
+        let shape = IxDyn(&[&self.shape[..], row].concat());
+        if self.used.is_none() && values.is_standard_layout() {
+            return Ok(values.into_shape_with_order(shape).expect("as many rows as positions"));
         }
-        Ok(out)
+        let n: usize = row.iter().product();
+        let mut out = ArrayD::from_elem(shape, fill);
+        if let Some(out) = out.as_slice_mut().filter(|_| n > 0) {
+            let mut values = values.iter();
+            for sample in 0..self.len() {
+                let place = &mut out[self.position(sample) * n..][..n];
+                place.iter_mut().zip(&mut values).for_each(|(out, v)| *out = v.clone());
+            }
+        }
+        Ok(out.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, ArrayD, CowArray, IxDyn, array};
+
+    use super::Roi;
+
+    #[test]
+    fn rows_go_to_their_places() {
+        let rows: Array2<f64> = array![[1.0, 2.0], [3.0, 4.0]];
+        let some = Roi::from_positions(&[2, 2], [[0, 1], [1, 0]]).unwrap();
+        let spread = some.spread(&rows, 0.0).unwrap();
+        assert_eq!(spread, array![[[0.0, 0.0], [1.0, 2.0]], [[3.0, 4.0], [0.0, 0.0]]].into_dyn());
+        let all = Roi::all(&[1, 2]);
+        let lent: CowArray<'_, f64, IxDyn> = all.spread(&rows, 0.0).unwrap();
+        assert!(lent.is_view() && lent == array![[[1.0, 2.0], [3.0, 4.0]]].into_dyn());
+        // Columns of another order in memory.
+        assert_eq!(all.spread(rows.t(), 0.0).unwrap(), array![[[1.0, 3.0], [2.0, 4.0]]].into_dyn());
+        assert!(all.spread(&[1.0, 2.0, 3.0], 0.0).is_err());
+        assert!(all.spread(ArrayD::<f64>::zeros(IxDyn(&[])), 0.0).is_err());
+        assert_eq!(all.spread(Array2::<f64>::zeros((2, 0)), 0.0).unwrap().shape(), [1, 2, 0]);
     }
 }

@@ -5,10 +5,10 @@ mod c_library;
 mod container;
 mod filters;
 mod frames;
+mod headers;
 mod layout;
 mod open;
 mod pure;
-mod scalar_texts;
 mod write;
 
 use std::path::Path;

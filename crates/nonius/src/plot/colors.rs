@@ -16,7 +16,7 @@ pub(crate) const ORANGE: Rgb = [213, 94, 0];
 const MISSING: [Rgb; 2] = [[203, 203, 190], [232, 232, 222]];
 
 /// Blue over white to red, after ColorBrewer's RdBu.
-const DIVERGING: [Rgb; 9] = [
+pub(crate) const DIVERGING: [Rgb; 9] = [
     [5, 48, 97],
     [33, 102, 172],
     [67, 147, 195],
@@ -29,7 +29,7 @@ const DIVERGING: [Rgb; 9] = [
 ];
 
 /// Dark blue over green to yellow, even to the eye: matplotlib's viridis.
-const EVEN: [Rgb; 9] = [
+pub(crate) const EVEN: [Rgb; 9] = [
     [68, 1, 84],
     [71, 44, 122],
     [59, 81, 139],
@@ -39,6 +39,47 @@ const EVEN: [Rgb; 9] = [
     [92, 200, 99],
     [170, 220, 50],
     [253, 231, 37],
+];
+
+/// White over blue, black and red to white again, in the manner of matplotlib's twilight: directions a quarter of the
+/// period apart differ in brightness or in hue that every colour vision tells apart.
+#[cfg(feature = "report")]
+pub(crate) const CYCLIC: [Rgb; 9] = [
+    [226, 217, 226],
+    [159, 188, 202],
+    [99, 134, 190],
+    [93, 66, 158],
+    [47, 20, 55],
+    [122, 34, 78],
+    [178, 84, 83],
+    [204, 157, 134],
+    [226, 217, 226],
+];
+
+/// For labels: Okabe and Ito's palette, then the same darker and lighter. Neighbours in the list differ in brightness.
+#[cfg(feature = "report")]
+pub(crate) const CATEGORIES: [Rgb; 21] = [
+    [0, 114, 178],
+    [230, 159, 0],
+    [0, 158, 115],
+    [240, 228, 66],
+    [204, 121, 167],
+    [86, 180, 233],
+    [213, 94, 0],
+    [0, 66, 110],
+    [250, 205, 120],
+    [0, 92, 66],
+    [249, 243, 170],
+    [126, 62, 98],
+    [176, 219, 245],
+    [128, 56, 0],
+    [110, 170, 215],
+    [140, 97, 0],
+    [120, 205, 180],
+    [150, 140, 20],
+    [232, 190, 212],
+    [30, 108, 150],
+    [242, 160, 110],
 ];
 
 /// A colour table with the range that it spans.

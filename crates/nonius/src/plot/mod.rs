@@ -21,7 +21,7 @@
 mod accuracy;
 mod axes;
 mod canvas;
-mod colors;
+pub(crate) mod colors;
 mod curves;
 mod difference;
 mod heat;

@@ -3,7 +3,6 @@
 use std::f64::consts::TAU;
 
 use ndarray::Array2;
-use nonius_core::Error;
 use rand::Rng;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
@@ -164,7 +163,8 @@ impl DiffractionParams {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a field outside the range that stands beside it, [`Error::Empty`] for a side of 0.
+    /// [`Error::Parameter`](nonius_core::Error::Parameter) for a field outside the range that stands beside it,
+    /// [`Error::Empty`](nonius_core::Error::Empty) for a side of 0.
     pub fn validate(&self) -> Result<()> {
         check_size("shape of a diffraction frame", self.shape)?;
         check_vector("zero", self.zero)?;
@@ -176,21 +176,12 @@ impl DiffractionParams {
         check(radius, "radius", "between 0.1 and 1e6 px", self.radius)?;
         self.disk.validate()?;
         self.texture.map_or(Ok(()), |texture| texture.validate())?;
-        let not_negative = |name, v: f64| check((0.0..=1e15).contains(&v), name, "between 0 and 1e15", v);
         not_negative("electrons", self.electrons)?;
         let falloff = self.falloff.unwrap_or(1.0);
         check(falloff > 0.0 && falloff <= FAR, "falloff", "above 0 and at most 1e6 px", falloff)?;
         check((0.0..=10.0).contains(&self.spread), "spread", "between 0 and 10", self.spread)?;
         self.factors.iter().try_for_each(|(_, factor)| not_negative("factors", *factor))?;
-        let background = &self.background;
-        not_negative("background constant", background.constant)?;
-        let gradient = background.gradient;
-        check(gradient.iter().all(|g| g.is_finite()), "gradient", "finite", format!("{gradient:?}"))?;
-        if let Some(central) = background.central {
-            not_negative("central peak", central.peak)?;
-            let sigma = central.sigma > 0.0 && central.sigma <= FAR;
-            check(sigma, "central sigma", "above 0 and at most 1e6 px", central.sigma)?;
-        }
+        self.background.validate()?;
         self.noise.validate()?;
         check(self.hot_value.is_finite(), "hot_value", "finite", self.hot_value)?;
         let pixels = self.shape[0] * self.shape[1];
@@ -201,7 +192,7 @@ impl DiffractionParams {
     /// Makes the frame; the same parameters give the same bits.
     ///
     /// # Errors
-    /// Those of [`validate`](DiffractionParams::validate); [`Error::Parameter`] for a background that becomes negative,
+    /// Those of [`validate`](DiffractionParams::validate); [`Error::Parameter`](nonius_core::Error::Parameter) for a background that becomes negative,
     /// and those of [`NoiseParams::add`].
     pub fn generate(&self) -> Result<DiffractionFrame> {
         self.generate_numbered(0)
@@ -213,7 +204,8 @@ impl DiffractionParams {
         let mut truth = self.truth()?;
         let noise = &mut stream(self.seed, Purpose::FrameNoise, number);
         let mut frame = self.noise.add_from(truth.clean.view(), noise)?;
-        for (k, pixel) in self.bad_pixels().into_iter().enumerate() {
+        let bad = bad_pixels(self.shape, self.hot_pixels + self.dead_pixels, self.seed);
+        for (k, pixel) in bad.into_iter().enumerate() {
             frame[pixel] = if k < self.hot_pixels { self.hot_value } else { 0.0 };
             truth.bad[pixel] = true;
         }
@@ -224,8 +216,10 @@ impl DiffractionParams {
         let disk = Disk { radius: self.radius, shape: self.disk, texture: self.texture };
         let margin = self.margin.unwrap_or(-disk.reach() - 0.5);
         let [h, w] = self.shape;
+        let least = self.background.least(self.shape);
+        check(least >= 0.0, "background", "at least 0 everywhere", least)?;
         let mut truth = DiffractionTruth {
-            clean: self.empty()?,
+            clean: self.background.image(self.shape, self.zero),
             indices: Vec::new(),
             positions: Vec::new(),
             electrons: Vec::new(),
@@ -257,42 +251,63 @@ impl DiffractionParams {
         let named = self.factors.iter().filter(|(i, _)| *i == index).map(|(_, factor)| factor);
         self.electrons * falloff * spread * named.product::<f64>()
     }
+}
 
-    /// The background alone.
-    fn empty(&self) -> Result<Array2<f64>> {
-        let [h, w] = self.shape;
-        let DiffractionBackground { constant, gradient, central } = self.background;
+impl DiffractionBackground {
+    pub(super) fn validate(&self) -> Result<()> {
+        not_negative("background constant", self.constant)?;
+        let gradient = self.gradient;
+        check(gradient.iter().all(|g| g.is_finite()), "gradient", "finite", format!("{gradient:?}"))?;
+        self.central.map_or(Ok(()), |central| {
+            not_negative("central peak", central.peak)?;
+            let sigma = central.sigma > 0.0 && central.sigma <= FAR;
+            check(sigma, "central sigma", "above 0 and at most 1e6 px", central.sigma)
+        })
+    }
+
+    fn plane(&self, [h, w]: [usize; 2]) -> impl Fn(f64, f64) -> f64 {
+        let DiffractionBackground { constant, gradient, .. } = *self;
         let middle = [(h as f64 - 1.0) / 2.0, (w as f64 - 1.0) / 2.0];
-        let plane = |y: f64, x: f64| constant + gradient[0] * (y - middle[0]) + gradient[1] * (x - middle[1]);
-        // A plane is least in a corner.
-        let (y, x) = (h as f64 - 1.0, w as f64 - 1.0);
-        let least =
-            [plane(0.0, 0.0), plane(0.0, x), plane(y, 0.0), plane(y, x)].into_iter().fold(0.0, f64::min);
-        if least < 0.0 {
-            return Err(Error::parameter("background", "at least 0 everywhere", least));
-        }
-        Ok(Array2::from_shape_fn((h, w), |(y, x)| {
-            let (y, x) = (y as f64, x as f64);
-            let d2 = (y - self.zero[0]).powi(2) + (x - self.zero[1]).powi(2);
-            let central = central.map_or(0.0, |c| c.peak * (-0.5 * d2 / (c.sigma * c.sigma)).exp());
-            plane(y, x) + central
-        }))
+        move |y, x| constant + gradient[0] * (y - middle[0]) + gradient[1] * (x - middle[1])
     }
 
-    /// Hot pixels, then dead ones, none twice.
-    fn bad_pixels(&self) -> Vec<[usize; 2]> {
-        let [h, w] = self.shape;
-        let mut rng = stream(self.seed, Purpose::BadPixels, 0);
-        // The first steps of a shuffle of all pixels, without the list of them.
-        let mut moved = std::collections::HashMap::new();
-        let n = h * w;
-        let draw = |k: usize| {
-            let other = rng.gen_range(k..n);
-            let drawn = *moved.get(&other).unwrap_or(&other);
-            let first = *moved.get(&k).unwrap_or(&k);
-            moved.insert(other, first);
-            [drawn / w, drawn % w]
-        };
-        (0..self.hot_pixels + self.dead_pixels).map(draw).collect()
+    /// The least value anywhere, apart from what is central, if that is below 0; else 0.
+    pub(super) fn least(&self, shape: [usize; 2]) -> f64 {
+        // A plane is least in a corner.
+        let (plane, [y, x]) = (self.plane(shape), shape.map(|n| n as f64 - 1.0));
+        [plane(0.0, 0.0), plane(0.0, x), plane(y, 0.0), plane(y, x)].into_iter().fold(0.0, f64::min)
     }
+
+    /// The background alone, of a pattern around `zero`.
+    pub(super) fn image(&self, shape: [usize; 2], zero: [f64; 2]) -> Array2<f64> {
+        let (plane, central) =
+            (self.plane(shape), self.central.unwrap_or(CentralBackground { peak: 0.0, sigma: 1.0 }));
+        // A round Gaussian is a product of one along y and one along x.
+        let [along_y, along_x] = [0, 1].map(|axis| -> Vec<f64> {
+            let gaussian = |i: usize| (-0.5 * ((i as f64 - zero[axis]) / central.sigma).powi(2)).exp();
+            (0..shape[axis]).map(gaussian).collect()
+        });
+        Array2::from_shape_fn(shape, |(y, x)| {
+            plane(y as f64, x as f64) + central.peak * along_y[y] * along_x[x]
+        })
+    }
+}
+
+pub(super) fn not_negative(name: &'static str, v: f64) -> Result<()> {
+    check((0.0..=1e15).contains(&v), name, "between 0 and 1e15", v)
+}
+
+/// `n` pixels drawn from the seed, none twice.
+pub(super) fn bad_pixels([h, w]: [usize; 2], n: usize, seed: u64) -> Vec<[usize; 2]> {
+    let mut rng = stream(seed, Purpose::BadPixels, 0);
+    // The first steps of a shuffle of all pixels, without the list of them.
+    let mut moved = std::collections::HashMap::new();
+    let draw = |k: usize| {
+        let other = rng.gen_range(k..h * w);
+        let drawn = *moved.get(&other).unwrap_or(&other);
+        let first = *moved.get(&k).unwrap_or(&k);
+        moved.insert(other, first);
+        [drawn / w, drawn % w]
+    };
+    (0..n).map(draw).collect()
 }

@@ -2,12 +2,17 @@
 
 mod disk;
 mod frame;
+mod polycrystal;
 mod reference;
 mod scan;
 
 pub use disk::{DiskShape, DiskTexture};
 pub use frame::{
     CentralBackground, DiffractionBackground, DiffractionFrame, DiffractionParams, DiffractionTruth,
+};
+pub use polycrystal::{
+    AmorphousRing, CoreParams, Grain, PhaseParams, PixelDepth, PolycrystalFrame, PolycrystalParams,
+    PolycrystalScan, PolycrystalSpot, PolycrystalTruth, SpotBrightness,
 };
 pub use reference::{CbedFrame, CbedParams};
 pub use scan::{DiffractionScan, DiffractionScanParams};

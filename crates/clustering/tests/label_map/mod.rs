@@ -1,0 +1,4 @@
+//! Label maps.
+
+mod known;
+mod properties;
