@@ -89,7 +89,7 @@ fn clusters(c: &mut Criterion) {
     run("dbscan", &|| dbscan(x.view(), 12.0, &DbscanParams::default(), &NoProgress).is_ok());
     run("dbscan/10_columns", &|| dbscan(few.view(), 0.5, &DbscanParams::default(), &NoProgress).is_ok());
     run("optics", &|| optics(x.view(), &OpticsParams::default(), &NoProgress).is_ok());
-    run("hdbscan", &|| hdbscan(x.view(), &HdbscanParams::default()).is_ok());
+    run("hdbscan", &|| hdbscan(x.view(), &HdbscanParams::default(), &NoProgress).is_ok());
     run("mixture/10_columns", &|| {
         gaussian_mixture(few.view(), 15, &MixtureParams::default(), &NoProgress).is_ok()
     });

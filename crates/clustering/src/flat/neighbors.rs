@@ -23,10 +23,11 @@ pub(super) fn neighbor_lists(
     progress.start("neighbours", rows.n_rows() as u64);
     let memory = Memory { need: AtomicU64::new(0), limit: memory_limit };
     let lists = match rows.width() <= TREE_COLUMNS {
-        true => by_tree(features, rows, eps, &memory, progress)?,
-        false => by_comparison(rows, eps, &memory, progress)?,
+        true => by_tree(features, rows, eps, &memory, progress),
+        false => by_comparison(rows, eps, &memory, progress),
     };
     progress.finish();
+    let lists = lists?;
     let need = memory.need.into_inner();
     if need > memory_limit {
         let got = format!("{memory_limit} bytes, and neighbours within eps = {eps} take {need}");

@@ -112,6 +112,7 @@ pub fn optics(
     let mut next = Some(0);
     while let Some(p) = next {
         if progress.cancelled() {
+            progress.finish();
             return Err(Error::Cancelled);
         }
         visited[p] = true;
