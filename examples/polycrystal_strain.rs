@@ -1,195 +1,201 @@
-//! temp
-use nonius::blobfinder::*;
-use nonius::core::ScanParams;
-use nonius::synthetic::{PolycrystalParams, PolycrystalScan};
-use nonius::workflow::strain::*;
-use nonius::{NoProgress, Scan};
+//! Lattice parameters of a polycrystalline sample: a 4D-STEM scan, its grains, their lattices and strain, found beside true.
+//!
+//! ```text
+//! cargo run --release --example polycrystal_strain                    a scan of the reference document's size
+//! cargo run --release --example polycrystal_strain -- scan.blo 2      a recorded scan, spots of radius 2 px
+//! ```
+//!
+//! The simulation has eleven grains of two phases, one with a core that shows weak superlattice spots. It is written as a
+//! BLO file and read back, so that what is timed is what a recording takes. Maps and a report to look around in are written
+//! to the folder for temporary files.
+
+// An example speaks to whoever runs it.
+#![allow(clippy::print_stdout)]
+
+use std::path::Path;
 use std::time::Instant;
-fn main() -> anyhow::Result<()> {
-    let args: Vec<String> = std::env::args().collect();
-    let radius: f64 = args.get(1).map_or(1.5, |s| s.parse().unwrap());
-    let mode = args.get(2).cloned().unwrap_or_default();
-    let t = Instant::now();
-    let made = PolycrystalScan::new(&PolycrystalParams {
-        seed: args.get(4).map_or(0, |s| s.parse().unwrap()),
-        ..PolycrystalParams::default()
-    })?;
+
+use anyhow::{Context, Result, bail};
+use ndarray::{Array2, ArrayD, Ix2};
+use nonius::blobfinder::Lattice;
+use nonius::clustering::adjusted_rand_index;
+use nonius::core::{Axis, ScanParams, Selection};
+use nonius::io::{BloParams, ScanOptions, open_scan, write_blo};
+use nonius::plot::Map;
+use nonius::report::{FrameMatch, MapColors, ReportFrames, ReportMap, ScanReport};
+use nonius::synthetic::{PolycrystalParams, PolycrystalScan, PolycrystalTruth};
+use nonius::workflow::strain::{StrainResult, StrainWorkflowParams, measure_superlattice, run};
+use nonius::{NoProgress, Scan};
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match &args[..] {
+        [] => simulated(),
+        [path, radius] => {
+            let radius = radius.parse().with_context(|| format!("radius {radius}: expected a number, px"))?;
+            recorded(path, radius)
+        }
+        _ => bail!("expected nothing, or the path of a scan and the radius of its spots, px"),
+    }
+}
+
+fn simulated() -> Result<()> {
+    let began = Instant::now();
+    let settings = PolycrystalParams::default();
+    let made = PolycrystalScan::new(&settings)?;
     let truth = made.truth().clone();
-    let (ny, nx) = made.scan_shape();
-    let mut all = ndarray::Array3::<u8>::zeros((ny * nx, 144, 144));
-    use rayon::prelude::*;
-    let frames: Vec<_> =
-        (0..ny * nx).into_par_iter().map(|k| made.frame_with_truth(k).unwrap().frame).collect();
-    for (k, f) in frames.iter().enumerate() {
-        all.index_axis_mut(ndarray::Axis(0), k).assign(&f.mapv(|v| v as u8));
-    }
-    println!("made {:?}", t.elapsed());
-    let scan = Scan::new(Box::new(all), &ScanParams { shape: Some(vec![ny, nx]), ..Default::default() })?;
-    let selection = scan.select(None)?;
-    let mut p = StrainWorkflowParams::default();
-    p.frames.template.radius = radius;
-    if let Some(k) = args.get(5) {
-        p.regions.clusters = k.parse().unwrap();
-    }
-    match &mode[..] {
-        "com" => p.frames.refine.correlation.refinement = Refinement::CenterOfMass { radius: 2 },
-        "cont" => p.frames.refine.correlation.refinement = Refinement::Continuous,
-        "par" => p.frames.refine.correlation.refinement = Refinement::Paraboloid,
-        "lin" => {
-            p.frames.refine.correlation.refinement = Refinement::Continuous;
-            p.frames.refine.correlation.intensity = Intensity::Linear
-        }
-        "sqrt" => {
-            p.frames.refine.correlation.refinement = Refinement::Continuous;
-            p.frames.refine.correlation.intensity = Intensity::SquareRoot
-        }
-        "bg" => {
-            p.frames.template = TemplateParams {
-                radius_outer: Some(radius + 2.5),
-                ..TemplateParams::new(TemplateKind::BackgroundSubtraction, radius)
-            };
-            p.frames.refine.correlation.refinement = Refinement::Continuous;
-            p.frames.refine.correlation.intensity = Intensity::Linear
-        }
-        _ => {}
-    }
-    if let Some(m) = args.get(3) {
-        p.frames.refine.max_index = m.parse().unwrap();
-    }
-    let t = Instant::now();
-    let d = deviation(&selection, &p.pass, &NoProgress)?;
-    println!("deviation {:?}", t.elapsed());
-    let spots = find_spots(&d, &p.spots)?;
-    println!("spots {} {:?}", spots.len(), t.elapsed());
-    let regions = find_regions(&selection, spots, &p.regions, &p.pass, &NoProgress)?;
-    println!("regions {:?}", t.elapsed());
-    let lattices = find_lattices(&selection, &regions.labels, &d, &p.lattices, &p.pass, &NoProgress)?;
-    println!("lattices {:?} beam {:?}", t.elapsed(), lattices.direct_beam);
-    for (k, r) in lattices.regions.iter().enumerate() {
-        let l = r.found.first().map(|f| f.matched.lattice);
-        println!(
-            "{k} n {} spots {} lattices {} {:?} log10 {:?}",
-            regions.labels.sizes()[k],
-            r.spots.len(),
-            r.found.len(),
-            l.map(|l| (l.zero, l.a, l.b)),
-            r.found.iter().map(|f| (f.log10_accidental as i32, f.matched.n_points())).collect::<Vec<_>>()
-        );
-    }
-    let crystals = find_crystals(&regions.labels, &lattices, &p.reference)?;
-    let labels =
-        settle_boundaries(&selection, &regions, &crystals, &p.boundaries, &p.regions, &p.pass, &NoProgress)?;
-    println!("settled {:?}", t.elapsed());
-    let frames = refine_frames(&selection, &labels, &lattices, &p.frames, &p.pass, &NoProgress)?;
-    println!("frames {:?}: {} of {}", t.elapsed(), frames.n_matched_frames(), ny * nx);
-    for cells in [vec![], vec![[[0.0, 0.0]; 2]; 2]] {
-        p.reference.cells = cells;
-        if !p.reference.cells.is_empty() {
-            let pp = PolycrystalParams::default();
-            p.reference.cells = pp.phases.iter().map(|c| [c.a, c.b]).collect();
-        }
-        let crystals = find_crystals(&regions.labels, &lattices, &p.reference)?;
-        let grains = crystals.grains(&labels)?;
-        let strain = map_strain(&[ny, nx], &crystals, &frames, &p.reference)?;
-        println!(
-            "strain {:?}: {} phases, {} grains, noise {}",
-            t.elapsed(),
-            crystals.phases.len(),
-            grains.n_clusters(),
-            grains.n_noise()
-        );
-        for ph in &crystals.phases {
-            println!("{:?}", ph);
-        }
-        // ARI
-        let tl: Vec<usize> = truth.labels.iter().map(|l| l.unwrap()).collect();
-        let fl: Vec<Option<usize>> = grains.labels().to_vec();
-        println!("ari {} before {}", ari(&tl, &fl), ari(&tl, crystals.grains(&regions.labels)?.labels()));
-        let mut n = [0usize; 4];
-        let mut sq = [0.0; 4];
-        let mut cnt = 0usize;
-        let mut cov = [0usize; 4];
-        let ns = truth.grains.len();
-        let mut sums = vec![[0.0; 4]; ns];
-        let mut ng = vec![0usize; ns];
-        let mut hist = vec![];
-        for y in 0..ny {
-            for x in 0..nx {
-                if truth.boundary_distance[[y, x]] < 1.5 {
-                    continue;
-                }
-                n[0] += 1;
-                let v = |m: &ndarray::ArrayD<f64>| [m[[y, x, 0]], m[[y, x, 1]]];
-                let l = Lattice { zero: [0.0; 2], a: v(&frames.a), b: v(&frames.b) };
-                let tr = Lattice {
-                    zero: [0.0; 2],
-                    a: [truth.a[[y, x, 0]], truth.a[[y, x, 1]]],
-                    b: [truth.b[[y, x, 0]], truth.b[[y, x, 1]]],
-                };
-                if !l.is_finite() {
-                    n[3] += 1;
-                    continue;
-                }
-                if l.is_equivalent(&tr, 0.5) {
-                    n[1] += 1
-                } else {
-                    n[2] += 1;
-                    hist.push((y, x));
-                    continue;
-                }
-                let mut e = [
-                    strain.xx[[y, x]] - truth.strain_xx[[y, x]],
-                    strain.yy[[y, x]] - truth.strain_yy[[y, x]],
-                    strain.xy[[y, x]] - truth.strain_xy[[y, x]],
-                    strain.rotation[[y, x]] - truth.rotation[[y, x]],
-                ];
-                e[3] -= std::f64::consts::PI * (e[3] / std::f64::consts::PI).round();
-                if e.iter().all(|v| v.is_finite()) {
-                    cnt += 1;
-                    let k = truth.labels[[y, x]].unwrap();
-                    ng[k] += 1;
-                    for i in 0..4 {
-                        sq[i] += e[i] * e[i];
-                        sums[k][i] += e[i];
-                        cov[i] += usize::from(e[i].abs() < strain.errors[[y, x, i]]);
-                    }
-                }
-            }
-        }
-        println!(
-            "away {} right {} ({:.3} %) wrong {} none {}; first wrong {:?}",
-            n[0],
-            n[1],
-            100.0 * n[1] as f64 / n[0] as f64,
-            n[2],
-            n[3],
-            &hist[..hist.len().min(5)]
-        );
-        println!(
-            "strain rms {:?} coverage {:?}",
-            sq.map(|s| (s / cnt as f64).sqrt()),
-            cov.map(|c| c as f64 / cnt as f64)
-        );
-        for k in 0..ns {
-            println!("grain {k} n {} mean error {:?}", ng[k], sums[k].map(|s| s / ng[k] as f64));
-        }
+    let shape = settings.scan.to_vec();
+    let path = std::env::temp_dir().join("nonius_polycrystal.blo");
+    let scan = Scan::new(Box::new(made), &ScanParams { shape: Some(shape), ..Default::default() })?;
+    write_blo(&path, &scan, &BloParams::default())?;
+    println!("simulated {} in {:.1} s", path.display(), began.elapsed().as_secs_f64());
+
+    let began = Instant::now();
+    let file = open_scan(&path, &ScanOptions::default())?;
+    let selection = file.scan.select(None)?;
+    let mut params = StrainWorkflowParams::default();
+    params.reference.cells = settings.phases.iter().map(|phase| [phase.a, phase.b]).collect();
+    let found = run(&selection, &params, &NoProgress)?;
+    println!("file to strain: {:.2} s", began.elapsed().as_secs_f64());
+
+    let began = Instant::now();
+    write_report("nonius_polycrystal", &selection, &found)?;
+    println!("report: {:.2} s\n", began.elapsed().as_secs_f64());
+    compare(&truth, &found)?;
+    core(&truth, &selection, &params, &found)
+}
+
+/// What is true beside what was found.
+fn compare(truth: &PolycrystalTruth, found: &StrainResult) -> Result<()> {
+    let labels: Vec<Option<usize>> = truth.labels.iter().copied().collect();
+    println!(
+        "grains: {} of {}; adjusted Rand index {:.4} (regions alone: {:.4})",
+        found.grains.n_clusters(),
+        truth.grains.len(),
+        adjusted_rand_index(&labels, found.grains.labels())?,
+        adjusted_rand_index(&labels, found.regions.labels.labels())?,
+    );
+    // Where a frame shows one grain alone.
+    let away = |p: &(usize, usize)| truth.boundary_distance[*p] >= 1.5;
+    let positions: Vec<(usize, usize)> =
+        ndarray::indices(truth.labels.dim()).into_iter().filter(away).collect();
+    let right = |&(y, x): &(usize, usize)| {
+        let vector = |of: &ArrayD<f64>| [0, 1].map(|axis| of[[y, x, axis]]);
+        let pair = |of: &ndarray::Array3<f64>| [0, 1].map(|axis| of[[y, x, axis]]);
+        let found = Lattice { zero: [0.0; 2], a: vector(&found.frames.a), b: vector(&found.frames.b) };
+        found.is_equivalent(&Lattice { zero: [0.0; 2], a: pair(&truth.a), b: pair(&truth.b) }, 0.5)
+    };
+    let n_right = positions.iter().filter(|p| right(p)).count();
+    println!("cells right in {n_right} of {} frames away from boundaries\n", positions.len());
+
+    println!("                 rms error   within 1σ   worst mean of a grain");
+    let strain = &found.strain;
+    for (k, name, map, true_map) in [
+        (0, "ε_xx", &strain.xx, &truth.strain_xx),
+        (1, "ε_yy", &strain.yy, &truth.strain_yy),
+        (2, "ε_xy", &strain.xy, &truth.strain_xy),
+        (3, "rotation / rad", &strain.rotation, &truth.rotation),
+    ] {
+        let error = |&(y, x): &(usize, usize)| {
+            let error = map[[y, x]] - true_map[[y, x]];
+            // A lattice turned by 180° is the same.
+            let turns = if k == 3 { (error / std::f64::consts::PI).round() } else { 0.0 };
+            error - turns * std::f64::consts::PI
+        };
+        let errors: Vec<f64> = positions.iter().map(error).collect();
+        let rms = (errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64).sqrt();
+        let within = positions.iter().zip(&errors).filter(|((y, x), e)| e.abs() < strain.errors[[*y, *x, k]]);
+        let within = 100.0 * within.count() as f64 / errors.len() as f64;
+        let worst = (0..truth.grains.len())
+            .map(|grain| {
+                let of_grain =
+                    positions.iter().zip(&errors).filter(|(p, _)| truth.labels[**p] == Some(grain));
+                let (sum, n) = of_grain.fold((0.0, 0), |(sum, n), (_, e)| (sum + e, n + 1));
+                (sum / f64::from(n)).abs()
+            })
+            .fold(0.0, f64::max);
+        println!("{name:<14}  {rms:>10.1e}  {within:>9.1} %  {worst:>22.1e}");
     }
     Ok(())
 }
-fn ari(a: &[usize], b: &[Option<usize>]) -> f64 {
-    use std::collections::HashMap;
-    let (mut t, mut ra, mut rb, mut n) = (HashMap::new(), HashMap::new(), HashMap::new(), 0.0);
-    for (x, y) in a.iter().zip(b) {
-        let y = y.map_or(9999, |y| y);
-        *t.entry((*x, y)).or_insert(0.0) += 1.0;
-        *ra.entry(*x).or_insert(0.0) += 1.0;
-        *rb.entry(y).or_insert(0.0) += 1.0;
-        n += 1.0;
+
+/// The superlattice, which only the core has.
+fn core(
+    truth: &PolycrystalTruth,
+    selection: &Selection<'_>,
+    params: &StrainWorkflowParams,
+    found: &StrainResult,
+) -> Result<()> {
+    let offsets = [PolycrystalParams::default().core.context("a core")?.offset];
+    let maps =
+        measure_superlattice(selection, &found.frames, &offsets, &params.frames, &params.pass, &NoProgress)?;
+    let of = |inside: bool| {
+        let frames = maps.signal.iter().zip(&truth.superlattice);
+        let values: Vec<f64> =
+            frames.filter(|(v, s)| **s == inside && v.is_finite()).map(|(v, _)| *v).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let scatter = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+        (mean, scatter, values.len())
+    };
+    for (inside, name) in [(true, "core"), (false, "elsewhere")] {
+        let (mean, scatter, n) = of(inside);
+        println!("superlattice, {name}: {mean:.2} ± {scatter:.2} counts per spot in a frame, {n} frames");
     }
-    let c = |v: f64| v * (v - 1.0) / 2.0;
-    let s: f64 = t.values().map(|v| c(*v)).sum();
-    let sa: f64 = ra.values().map(|v| c(*v)).sum();
-    let sb: f64 = rb.values().map(|v| c(*v)).sum();
-    let e = sa * sb / c(n);
-    (s - e) / (0.5 * (sa + sb) - e)
+    Ok(())
+}
+
+fn recorded(path: &str, radius: f64) -> Result<()> {
+    let file = open_scan(path, &ScanOptions::default())?;
+    let selection = file.scan.select(None)?;
+    let params = StrainWorkflowParams::default().with_radius(radius);
+    let began = Instant::now();
+    let found = run(&selection, &params, &NoProgress)?;
+    println!(
+        "{} regions, {} grains, {} phases, a lattice in {} of {} frames: {:.2} s",
+        found.labels.n_clusters(),
+        found.grains.n_clusters(),
+        found.crystals.phases.len(),
+        found.frames.n_matched_frames(),
+        selection.len(),
+        began.elapsed().as_secs_f64()
+    );
+    let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    write_report(&stem, &selection, &found)
+}
+
+/// Maps as pictures, and all of them as one page.
+fn write_report(stem: &str, selection: &Selection<'_>, found: &StrainResult) -> Result<()> {
+    let [y, x, ..] = selection.scan().axes() else { bail!("a scan of two axes") };
+    let axes: [Axis; 2] = [y.clone(), x.clone()];
+    let labels = found.grains.groups().into_dimensionality::<Ix2>()?;
+    let mut report = ScanReport::new("Lattice parameters of a polycrystalline sample", axes.clone());
+    report.maps.push(ReportMap::labels("grains", &labels, &[]));
+    let strain = &found.strain;
+    for (name, file_name, unit, factor, values) in [
+        ("ε_xx", "strain_xx", "%", 100.0, &strain.xx),
+        ("ε_yy", "strain_yy", "%", 100.0, &strain.yy),
+        ("ε_xy", "strain_xy", "%", 100.0, &strain.xy),
+        ("rotation", "rotation", "°", 1f64.to_degrees(), &strain.rotation),
+    ] {
+        let values: Array2<f64> = values.mapv(|v| factor * v).into_dimensionality()?;
+        let map = ReportMap::new(name, unit, values.mapv(|v| v as f32));
+        report.maps.push(ReportMap { colors: MapColors::Signed, ..map });
+        let picture = Map { title: format!("{name} / {unit}"), values, axes: axes.clone(), signed: true };
+        let path = std::env::temp_dir().join(format!("{stem}.{file_name}.png"));
+        picture.draw()?.write(&path)?;
+        println!("wrote {}", path.display());
+    }
+    let matches = |position: usize| {
+        let (region, sample) = found.frames.find(position)?;
+        FrameMatch::of_sample(&region.refined, sample).ok()
+    };
+    report.frames = Some(ReportFrames {
+        scan: selection.scan(),
+        matches: Some(Box::new(matches)),
+        params: Default::default(),
+    });
+    let path = std::env::temp_dir().join(format!("{stem}.html"));
+    report.write(&path, &NoProgress)?;
+    println!("wrote {}", path.display());
+    Ok(())
 }

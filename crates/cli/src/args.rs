@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nonius::core::Frame;
 
-use crate::{chi2, convert, demo, info, peaks, register, stats};
+use crate::{chi2, convert, demo, info, peaks, register, stats, strain};
 
 /// Says where things are in images, to a small fraction of a pixel, and how sure that is.
 #[derive(Debug, Parser)]
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Chi2(Box<chi2::Chi2Args>),
     Stats(Box<stats::StatsArgs>),
     Peaks(Box<peaks::PeaksArgs>),
+    Strain(Box<strain::StrainArgs>),
+    Cluster(Box<strain::ClusterArgs>),
     Convert(Box<convert::ConvertArgs>),
     Demo(demo::DemoArgs),
 }

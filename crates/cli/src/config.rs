@@ -12,6 +12,7 @@ use crate::output::print;
 use crate::peaks::PeaksConfig;
 use crate::register::RegisterConfig;
 use crate::stats::StatsConfig;
+use crate::strain::StrainConfig;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -21,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) chi2: Chi2Config,
     pub(crate) stats: StatsConfig,
     pub(crate) peaks: PeaksConfig,
+    pub(crate) strain: StrainConfig,
 }
 
 impl Config {

@@ -12,6 +12,7 @@ mod register;
 mod scan;
 mod session;
 mod stats;
+mod strain;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Chi2(args) => chi2::run(&session, config.chi2, *args),
         Command::Stats(args) => stats::run(&session, config.stats, *args),
         Command::Peaks(args) => peaks::run(&session, config.peaks, *args),
+        Command::Strain(args) => strain::run(&session, config.strain, *args),
+        Command::Cluster(args) => strain::run_cluster(&session, config.strain, *args),
         Command::Convert(args) => convert::run(&session, &args),
         Command::Demo(args) => demo::run(&session, args),
     })

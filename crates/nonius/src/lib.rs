@@ -14,7 +14,7 @@
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
 //! | [`synthetic`] | images whose displacement is known because it was put there |
 //! | [`plot`] | pictures: before and after, shifts with error bars |
-//! | [`report`] | pictures and tables as one HTML file |
+//! | [`report`] | pictures, tables, maps with the frames behind them as one HTML file |
 //! | [`workflow`] | pipelines that join several: from a scan to grains and strain |
 //!
 //! ```

@@ -3,7 +3,6 @@
 mod completion;
 mod components;
 
-use ndarray::{ArrayD, IxDyn};
 use nonius_core::{Error, Result, Roi};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +27,7 @@ pub enum Neighbors {
 
 impl Neighbors {
     /// Steps along the axes of a scan to those neighbours that come later in row-major order.
-    pub fn offsets(self, n_axes: usize) -> Vec<Vec<isize>> {
+    fn offsets(self, n_axes: usize) -> Vec<Vec<isize>> {
         let mut steps = vec![Vec::new()];
         for _ in 0..n_axes {
             steps = steps.iter().flat_map(|s| [-1, 0, 1].map(|d| [s.as_slice(), &[d]].concat())).collect();
@@ -64,15 +63,19 @@ impl Graph {
     /// The samples of a region of interest, joined where their positions are neighbours. An edge needs both ends used.
     ///
     /// # Errors
-    /// [`Error::Empty`] for a region without positions, [`Error::Parameter`] for one of more than 2³¹.
+    /// [`Error::Empty`] for a region without positions, [`Error::Parameter`] for one of more than 2³¹, and for a scan of
+    /// more than three axes.
     pub fn grid(roi: &Roi, neighbors: Neighbors) -> Result<Self> {
+        if roi.shape().len() > 3 {
+            return Err(Error::parameter("number of axes of a scan", "at most 3", roi.shape().len()));
+        }
         Graph::from_offsets(roi, &neighbors.offsets(roi.shape().len()))
     }
 
     /// The same for any neighbourhood: steps along the axes of the scan, slowest first; each holds backwards as well.
     ///
     /// # Errors
-    /// As [`grid`](Graph::grid); [`Error::Parameter`] for a step that has not one number per axis or leads nowhere.
+    /// [`Error::Empty`] for a region without positions; [`Error::Parameter`] for one of more than 2³¹, for a step that has not one number per axis or leads nowhere.
     pub fn from_offsets(roi: &Roi, offsets: &[Vec<isize>]) -> Result<Self> {
         check_size(roi.len())?;
         let shape = roi.shape();
@@ -80,22 +83,22 @@ impl Graph {
             let must_be = "one number per axis of the scan, not all 0";
             return Err(Error::parameter("offset", must_be, format!("{step:?} in {shape:?}")));
         }
-        let mut sample_at = ArrayD::from_elem(IxDyn(shape), None);
-        if let Some(sample_at) = sample_at.as_slice_mut() {
-            (0..roi.len()).for_each(|i| sample_at[roi.position(i)] = Some(i as u32));
-        }
         let mut edges = Vec::new();
-        let mut neighbor = vec![0; shape.len()];
-        for (index, sample) in sample_at.indexed_iter() {
-            let Some(sample) = *sample else { continue };
-            for step in offsets {
-                let inside = (0..shape.len()).all(|axis| {
-                    let to = index[axis].checked_add_signed(step[axis]);
-                    neighbor[axis] = to.unwrap_or(usize::MAX);
-                    neighbor[axis] < shape[axis]
-                });
-                if let Some(other) = inside.then(|| sample_at[neighbor.as_slice()]).flatten() {
-                    edges.push([sample, other]);
+        let mut index = vec![0; shape.len()];
+        // Positions ascend, and so do those a step away: for each step, the first sample that is not before it.
+        let mut ahead = vec![0; offsets.len()];
+        for sample in 0..roi.len() {
+            let mut position = roi.position(sample);
+            for (i, n) in index.iter_mut().zip(shape).rev() {
+                (*i, position) = (position % n, position / n);
+            }
+            for (step, ahead) in offsets.iter().zip(&mut ahead) {
+                let Some(position) = neighbor(&index, step, shape) else { continue };
+                while *ahead < roi.len() && roi.position(*ahead) < position {
+                    *ahead += 1;
+                }
+                if *ahead < roi.len() && roi.position(*ahead) == position {
+                    edges.push([sample as u32, *ahead as u32]);
                 }
             }
         }
@@ -152,6 +155,16 @@ impl Graph {
         lists.iter_mut().for_each(|list| list.sort_unstable());
         lists
     }
+}
+
+/// Position a step away; None outside the scan.
+fn neighbor(index: &[usize], step: &[isize], shape: &[usize]) -> Option<usize> {
+    let mut position = 0usize;
+    for ((i, d), n) in index.iter().zip(step).zip(shape) {
+        let to = i.checked_add_signed(*d).filter(|to| to < n)?;
+        position = position.checked_mul(*n)?.checked_add(to)?;
+    }
+    Some(position)
 }
 
 fn check_size(n_samples: usize) -> Result<()> {

@@ -151,6 +151,7 @@ impl<'a> Forest<'a> {
         // The last merge that saw each node among its neighbours.
         let mut seen_by = vec![0; self.parent.len()];
         let (mut around, mut mean, mut new_costs) = (Vec::new(), vec![0.0; self.n_features], Vec::new());
+        let mut room = room_for(heap.len());
         let mut look = Look { progress, products: 0, merges: 0 };
         while merges.len() < n - n_clusters {
             let Some(Reverse(cheapest)) = heap.pop() else { break };
@@ -172,6 +173,11 @@ impl<'a> Forest<'a> {
                     heap.push(Candidate::new(cost, new, node)?);
                 }
                 look.after(nodes.len() * self.n_features)?;
+            }
+            // Candidates of clusters that are gone make the heap slow, and a hub makes very many of them.
+            if heap.len() > room {
+                heap.retain(|Reverse(c)| c.nodes.iter().all(|&node| self.is_alive(node)));
+                room = room_for(heap.len());
             }
             look.merges += 1;
             look.after(self.n_features)?;
@@ -224,6 +230,11 @@ impl<'a> Forest<'a> {
             out.chunks_mut(PAIRS).zip(nodes.chunks(PAIRS)).for_each(few);
         }
     }
+}
+
+/// Candidates that a heap may have before it is cleared of dead ones, if it has `n` by now: half as many again.
+fn room_for(n: usize) -> usize {
+    n + n / 2 + 1024
 }
 
 /// Tells how far the work is, and asks whether to stop, now and then.

@@ -55,9 +55,14 @@ fn grids_of_any_number_of_axes() {
     assert_eq!(n_edges(&[7], Neighbors::Diagonal), 6);
     // Three per position less those that leave the grid.
     assert_eq!(n_edges(&[3, 4, 5], Neighbors::Direct), 2 * 20 + 3 * 3 * 5 + 3 * 4 * 4);
-    assert_eq!(Neighbors::Direct.offsets(3), [[0, 0, 1], [0, 1, 0], [1, 0, 0]]);
-    assert_eq!(Neighbors::Diagonal.offsets(2), [[0, 1], [1, -1], [1, 0], [1, 1]]);
-    assert_eq!(Neighbors::Diagonal.offsets(3).len(), 13);
+    // 13 steps forward per position: pairs of positions that differ by at most one along each axis.
+    let near = |n: usize| n + 2 * (n - 1);
+    assert_eq!(n_edges(&[3, 4, 5], Neighbors::Diagonal), (near(3) * near(4) * near(5) - 60) / 2);
+    let four_axes = Graph::grid(&Roi::all(&[2, 2, 2, 2]), Neighbors::Direct);
+    fails_at(four_axes, "number of axes of a scan", "4");
+    // A scan that is much larger than its region of interest costs nothing.
+    let large = Roi::from_positions(&[1 << 20, 1 << 40], [[5, 7], [5, 8], [6, 8]]).unwrap();
+    assert_eq!(Graph::grid(&large, Neighbors::Diagonal).unwrap().edges(), [[0, 1], [0, 2], [1, 2]]);
     // Every second position; steps count both ways.
     let second = Graph::from_offsets(&Roi::all(&[1, 5]), &[vec![0, -2]]).unwrap();
     assert_eq!(second.edges(), [[0, 2], [1, 3], [2, 4]]);

@@ -115,12 +115,22 @@ impl FrameMatch {
     /// their elevation, in parts of the greatest.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if there is no such sample.
+    /// [`Error::Parameter`] if there is no such sample, [`Error::Shape`] if the arrays do not belong together.
     #[cfg(feature = "blobfinder")]
     pub fn of_sample(found: &crate::blobfinder::RefinedLattices, sample: usize) -> Result<Self> {
-        if sample >= found.zero.nrows() {
-            let got = format!("{sample} of {}", found.zero.nrows());
-            return Err(Error::parameter("sample", "one that there is", got));
+        let (n, positions) = (found.zero.nrows(), found.indices.len());
+        for (name, shape, expected) in [
+            ("zero of a match", found.zero.shape(), &[n, 2][..]),
+            ("a of a match", found.a.shape(), &[n, 2]),
+            ("b of a match", found.b.shape(), &[n, 2]),
+            ("selector of a match", found.selector.shape(), &[n, positions]),
+            ("elevations of a match", found.disks.peak_elevations.shape(), &[n, positions]),
+            ("disks of a match", found.disks.refineds.shape(), &[n, positions, 2]),
+        ] {
+            nonius_core::check_shape(name, expected, shape)?;
+        }
+        if sample >= n {
+            return Err(Error::parameter("sample", "one that there is", format!("{sample} of {n}")));
         }
         let lattice = found.lattice(sample);
         let elevations = found.disks.peak_elevations.row(sample);

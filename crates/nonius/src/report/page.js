@@ -85,14 +85,16 @@ function placeText(y, x) {
   return `y ${y}, x ${x}` + (ay.calibrated && ax.calibrated ? ` (${far.join(', ')})` : '');
 }
 
-// Round numbers between two others: first, step, and how many digits they need.
-function roundSteps(low, high, about) {
+// About so many round numbers between two others.
+function roundNumbers(low, high, about) {
   const rough = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map(f => f * power).find(s => s >= rough * (1 - 1e-9));
   const out = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) out.push(k * step);
-  return { places: out, step };
+  const first = Math.ceil(low / step - 1e-9);
+  // Between numbers that hardly differ, k + 1 may be k.
+  for (let k = first; k * step <= high + 1e-9 * step && out.length < 20; k++) out.push(k * step);
+  return out;
 }
 
 // ---- colours ----
@@ -226,7 +228,7 @@ function drawAmounts(map) {
     bar.fillRect(x, 0, 1.5, 14);
   }
   $('bar').setAttribute('aria-label', `Colours from ${number(low)} to ${withUnit(number(high), map.unit)}`);
-  const ticks = roundSteps(low, high, Math.max(2, Math.min(6, size.width / 90))).places;
+  const ticks = roundNumbers(low, high, Math.max(2, Math.min(6, size.width / 90)));
   $('ticks').replaceChildren(...ticks.map(v => {
     const tick = document.createElement('span');
     tick.textContent = number(Math.abs(v) < 1e-9 * (high - low) ? 0 : v);
@@ -371,7 +373,7 @@ function drawFrame() {
   if (!frame || !frame.pixels) return;
   const [h, w] = report.frames.shape;
   const n = report.frames.binning;
-  const room = Math.min(480, $('frame-panel').clientWidth || 480);
+  const room = Math.max(200, Math.min(480, $('frame-panel').clientWidth - 2));
   const zoom = room / Math.max(h, w);
   shown.zoom = zoom;
   const picture = document.createElement('canvas');

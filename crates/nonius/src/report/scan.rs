@@ -214,7 +214,7 @@ impl<'a> ScanReport<'a> {
     fn head(&self, kept: Option<Kept>) -> Value {
         let axis = |axis: &Axis| {
             json!({ "name": axis.name, "size": axis.size, "scale": axis.scale, "offset": axis.offset,
-                    "unit": axis.unit, "calibrated": axis.is_calibrated() })
+                    "unit": axis.unit, "calibrated": axis.is_calibrated() && axis.offset.is_finite() })
         };
         let frames = self.frames.as_ref().zip(kept).map(|(frames, kept)| {
             let (h, w) = frames.scan.frame_shape();

@@ -4,6 +4,10 @@ use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{Array2, Array3, array};
+use nonius::blobfinder::{
+    Lattice, RefineParams, RefinedLattices, Template, TemplateKind, TemplateParams, ZeroShift,
+    refine_lattices,
+};
 use nonius::core::{Axis, Error, Scan, ScanParams};
 use nonius::report::{
     FrameMatch, FramePictureParams, FrameSpot, MapColors, ReportFrames, ReportMap, ReportTable, ScanReport,
@@ -336,6 +340,50 @@ fn lattices_that_were_not_found_are_no_obstacle() {
     let page = text(&ScanReport { maps, frames: Some(frames), ..ScanReport::new("r", axes(1, 2)) });
     let texts: Vec<&str> = element(&page, "frames-0").split(' ').collect();
     assert_eq!((inflated(texts[0]).len(), inflated(texts[1]).len()), (36 + 25, 36 + 24 + 25));
+}
+
+#[test]
+fn refined_lattices_become_matches() {
+    let params =
+        PolycrystalParams { scan: [2, 3], grains: 1, strain: 0.0, descan: 0.0, ..Default::default() };
+    let made = PolycrystalScan::new(&params).unwrap();
+    let scan = made::scan_of(&made);
+    let vector = |of: &Array3<f64>| [0, 1].map(|axis| of[[0, 0, axis]]);
+    let truth = made.truth();
+    let start = Lattice { zero: vector(&truth.zero), a: vector(&truth.a), b: vector(&truth.b) };
+    let template = Template::new(&TemplateParams::new(TemplateKind::BackgroundSubtraction, 2.5)).unwrap();
+    let refine = RefineParams { max_index: 3, ..Default::default() };
+    let found = refine_lattices::<f64>(
+        &scan.select(None).unwrap(),
+        &template,
+        &start,
+        &refine,
+        ZeroShift::None,
+        &Default::default(),
+        &NoProgress,
+    )
+    .unwrap();
+    for sample in 0..6 {
+        let matched = FrameMatch::of_sample(&found, sample).unwrap();
+        assert_eq!((matched.zero, matched.a), (found.lattice(sample).zero, found.lattice(sample).a));
+        assert_eq!(matched.spots.len(), found.indices.len());
+        let n_matched = matched.spots.iter().filter(|spot| spot.matched).count();
+        assert_eq!(n_matched, found.selector.row(sample).iter().filter(|s| **s).count());
+        assert!(n_matched > 5, "{n_matched}");
+        for spot in matched.spots.iter().filter(|spot| spot.matched) {
+            assert!((0.0..=1.0).contains(&spot.opacity));
+            for axis in 0..2 {
+                let [i, j] = spot.index;
+                let calculated = matched.zero[axis] + i * matched.a[axis] + j * matched.b[axis];
+                // Matching's tolerance is 3 px.
+                assert!((spot.refined[axis] - calculated).abs() < 3.1);
+            }
+        }
+        assert!(matched.spots.iter().any(|spot| spot.matched && spot.opacity == 1.0));
+    }
+    let fewer = RefinedLattices { a: Array2::zeros((5, 2)), ..found.clone() };
+    assert!(matches!(FrameMatch::of_sample(&fewer, 0), Err(Error::Shape { what: "a of a match", .. })));
+    assert!(matches!(FrameMatch::of_sample(&found, 6), Err(Error::Parameter { name: "sample", .. })));
 }
 
 /// Asks to stop at the second row.

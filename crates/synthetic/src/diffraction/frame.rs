@@ -192,8 +192,8 @@ impl DiffractionParams {
     /// Makes the frame; the same parameters give the same bits.
     ///
     /// # Errors
-    /// Those of [`validate`](DiffractionParams::validate); [`Error::Parameter`](nonius_core::Error::Parameter) for a background that becomes negative,
-    /// and those of [`NoiseParams::add`].
+    /// Those of [`validate`](DiffractionParams::validate); [`Error::Parameter`](nonius_core::Error::Parameter) for a
+    /// background that becomes negative, and those of [`NoiseParams::add`].
     pub fn generate(&self) -> Result<DiffractionFrame> {
         self.generate_numbered(0)
     }

@@ -255,7 +255,6 @@ mod tests {
 
     #[test]
     fn steps_are_counted_from_boundaries() {
-        let labels = &regions.labels;
         let graph = Neighborhood::new(&Graph::grid(&Roi::all(&[1, 7]), Neighbors::Direct).unwrap());
         let grain = [0, 0, 0, 1, 1, 1, 1].map(Some);
         assert_eq!(graph.steps_to_boundary(&grain, 2), [2, 1, 0, 0, 1, 2, usize::MAX]);

@@ -36,6 +36,7 @@ mod frames;
 mod grains;
 mod lattices;
 mod regions;
+mod superlattice;
 
 use nonius_clustering::LabelMap;
 use nonius_core::{Error, PassParams, Progress, Result, Selection};
@@ -46,6 +47,7 @@ pub use frames::{FrameLattices, FrameParams, Region, refine_frames};
 pub use grains::{Crystals, Phase, ReferenceParams, StrainMaps, find_crystals, map_strain};
 pub use lattices::{LatticeParams, RegionLattice, RegionLattices, find_lattices};
 pub use regions::{Deviation, RegionParams, Regions, SpotParams, deviation, find_regions, find_spots};
+pub use superlattice::{SuperlatticeMaps, measure_superlattice};
 
 /// Parameters of every stage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

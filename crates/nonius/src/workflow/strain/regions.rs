@@ -138,8 +138,9 @@ pub struct Regions {
     pub dead_features: Vec<usize>,
     /// Frames whose features are not numbers, by position in the scan: they belong to no region.
     pub bad_frames: Vec<usize>,
-    /// The tree of mergers; its samples are those of the label map without `bad_frames`.
-    pub tree: Dendrogram,
+    /// The tree of mergers; its samples are those of the label map without `bad_frames`. None if the labels come from
+    /// elsewhere.
+    pub tree: Option<Dendrogram>,
     /// The region of every frame.
     pub labels: LabelMap,
 }
@@ -186,7 +187,7 @@ pub fn find_regions(
     let mut labels = vec![None; roi.len()];
     good.iter().zip(regions.labels()).for_each(|(&k, &label)| labels[k] = label);
     let labels = LabelMap::new(roi.clone(), labels)?;
-    Ok(Regions { spots, dead_features, bad_frames, tree, labels })
+    Ok(Regions { spots, dead_features, bad_frames, tree: Some(tree), labels })
 }
 
 fn rows(features: ArrayView2<'_, f64>, which: &[usize]) -> Array2<f64> {

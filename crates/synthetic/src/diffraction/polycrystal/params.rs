@@ -14,7 +14,7 @@ use crate::{NoiseParams, Result, check};
 /// Most positions of a scan: what is true of each takes some hundred bytes.
 const MAX_POSITIONS: usize = 1 << 24;
 /// Most grains.
-const MAX_GRAINS: usize = 10_000;
+const MAX_GRAINS: usize = 1000;
 /// Most phases.
 const MAX_PHASES: usize = 16;
 /// Most reflections of a phase on a frame.
@@ -65,7 +65,7 @@ pub struct PolycrystalParams {
     pub scan: [usize; 2],
     /// Shape `(y, x)` of the frames; default 144 × 144.
     pub shape: [usize; 2],
-    /// Number of grains, at most 10 000 and no more than positions; default 11. Without any, nothing is crystalline.
+    /// Number of grains, at most 1000 and no more than positions; default 11. Without any, nothing is crystalline.
     pub grains: usize,
     /// The crystals that grains are of, 1 to 16; default a rectangular and an oblique cell. Every phase has a grain
     /// if there are as many.
@@ -294,8 +294,9 @@ impl PolycrystalParams {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::Parameter`](nonius_core::Error::Parameter) for a field outside the range that stands beside it, strain that may exceed 0.3 somewhere, and
-    /// cells of more than 100 000 reflections per frame; [`Error::Empty`](nonius_core::Error::Empty) for a side of 0.
+    /// [`Error::Parameter`](nonius_core::Error::Parameter) for a field outside the range that stands beside it, strain that
+    /// may exceed 0.3 somewhere, and cells of more than 100 000 reflections per frame;
+    /// [`Error::Empty`](nonius_core::Error::Empty) for a side of 0.
     pub fn validate(&self) -> Result<()> {
         check_not_empty("scan", &self.scan)?;
         let positions = self.scan[0].checked_mul(self.scan[1]).filter(|n| *n <= MAX_POSITIONS);
@@ -304,7 +305,7 @@ impl PolycrystalParams {
         let positions = positions.unwrap_or(0);
         check_size("shape of a diffraction frame", self.shape)?;
         let grains = self.grains <= MAX_GRAINS.min(positions);
-        check(grains, "grains", "at most 10 000 and no more than positions", self.grains)?;
+        check(grains, "grains", "at most 1000 and no more than positions", self.grains)?;
         not_negative("boundary_width", self.boundary_width)?;
         if let Some(core) = &self.core {
             not_negative("core radius", core.radius)?;
