@@ -60,7 +60,6 @@
 mod correlation;
 mod intensity;
 mod lattice;
-pub mod masks;
 mod peaks;
 mod picture;
 mod scan;
@@ -79,7 +78,9 @@ pub use lattice::{
     UnimodularBasis, ZeroRule, affine_match, assign_indices, cartesian, cartesian_array, fast_match,
     fit_lattice, index_grid, polar, polar_array, search_lattices,
 };
-pub use masks::{Ellipse, Stamps};
+#[doc(inline)]
+pub use nonius_core::masks;
+pub use nonius_core::masks::{Ellipse, Stamps, TemplateKind, TemplateParams};
 pub use peaks::{PeakParams, Plateau, find_peaks};
 pub use picture::{Color, Drawing, DrawnMark, Mark, PictureParams, draw_match};
 pub use scan::{
@@ -88,4 +89,4 @@ pub use scan::{
     refine_lattices,
 };
 pub use strain::{Strain, StrainAxes, StrainMap, StrainParams, StrainReference, strain, strain_map};
-pub use template::{DataTemplateParams, Template, TemplateKind, TemplateParams};
+pub use template::{DataTemplateParams, Template};

@@ -1,11 +1,10 @@
 //! Maxima of an image.
 
 use ndarray::{Array2, ArrayView2};
-use nonius_core::{Error, Real, Result, check_not_empty};
+use nonius_core::{Error, Real, Result, check_not_empty, check_not_negative, check_positive};
 use serde::{Deserialize, Serialize};
 
 use crate::correlation::{Peak, PeakStatus};
-use crate::masks::{check_not_negative, check_positive};
 
 /// What becomes of neighbouring pixels that share the greatest value, as those of a saturated disk do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

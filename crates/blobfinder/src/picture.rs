@@ -1,12 +1,11 @@
 //! What a picture of a matched frame is drawn from.
 
 use ndarray::{Array2, ArrayView2};
-use nonius_core::{Real, Result, check_not_empty, check_shape};
+use nonius_core::{Real, Result, check_not_empty, check_not_negative, check_positive, check_shape};
 use serde::{Deserialize, Serialize};
 
 use crate::correlation::Peak;
 use crate::lattice::Lattice;
-use crate::masks::{check_not_negative, check_positive};
 
 /// Red, green and blue, 0 to 255.
 pub type Color = [u8; 3];

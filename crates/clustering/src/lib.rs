@@ -30,13 +30,22 @@
 //! puts them in their places.
 
 mod center_of_mass;
+mod dendrogram;
 mod detector;
+mod features;
 mod field;
+mod graph;
+mod label_map;
 mod statistics;
+mod ward;
 
 pub use center_of_mass::{CenterOfMass, Centers};
+pub use dendrogram::{Cut, Dendrogram, Numbering};
 pub use detector::{Detector, DetectorSignals, VirtualDetectors};
 pub use field::{DeflectionField, DeflectionParams, Regression, guess_scan_rotation};
+pub use graph::{CompletedGraph, Components, Disconnected, Graph, Neighbors};
+pub use label_map::{LabelMap, Place};
 pub use statistics::{
     LabelledStatistics, LogSum, NanPolicy, PixelMaps, PixelStatistics, PixelSums, pixel_statistics,
 };
+pub use ward::{WardParams, ward};

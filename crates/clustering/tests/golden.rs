@@ -13,7 +13,7 @@ use nonius_clustering::{
 };
 use nonius_core::{FrameSource, NoProgress, PassParams, Roi, Scan, ScanParams, pass};
 
-fn archive(name: &str) -> HashMap<String, ArrayD<f64>> {
+pub(crate) fn archive(name: &str) -> HashMap<String, ArrayD<f64>> {
     cases::npz(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/clustering").join(name))
 }
 
@@ -36,7 +36,7 @@ fn scan(data: &ArrayD<f64>, dtype: &str) -> Scan<'static> {
     Scan::new(frames, &ScanParams { shape: Some(vec![ny, nx]), ..Default::default() }).unwrap()
 }
 
-fn roi(mask: &ArrayD<f64>) -> Roi {
+pub(crate) fn roi(mask: &ArrayD<f64>) -> Roi {
     Roi::from_mask(mask.mapv(|v| v != 0.0).view())
 }
 

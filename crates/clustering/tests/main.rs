@@ -3,3 +3,4 @@
 mod golden;
 mod known;
 mod properties;
+mod ward;

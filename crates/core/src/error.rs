@@ -96,3 +96,19 @@ pub fn check_finite<F: crate::Real, D: ndarray::Dimension>(
     }
     Ok(())
 }
+
+/// [`Error::Parameter`] unless `value` is finite and above 0.
+pub fn check_positive(name: &'static str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::parameter(name, "finite and above 0", value))
+}
+
+/// [`Error::Parameter`] unless `value` is finite and at least 0.
+pub fn check_not_negative(name: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::parameter(name, "finite and at least 0", value))
+}

@@ -12,6 +12,7 @@ mod hdbscan;
 mod information;
 mod interpolation;
 mod low_band;
+pub mod masks;
 mod moments;
 mod overlap;
 mod peak;
@@ -36,7 +37,9 @@ pub use dft::{upsampled_dft, zoom_positions};
 pub use displacement::{Frame, RunnerUp, Status};
 pub use downsample::downsample;
 pub use dtype::DType;
-pub use error::{Error, Result, check_finite, check_not_empty, check_shape};
+pub use error::{
+    Error, Result, check_finite, check_not_empty, check_not_negative, check_positive, check_shape,
+};
 pub use filter::{Border, fill_missing, gaussian_filter, gaussian_kernel, high_pass};
 pub use frames::{FrameSource, ReadFrames, check_frames, check_room};
 pub use hdbscan::{HdbscanClusters, HdbscanParams, hdbscan};

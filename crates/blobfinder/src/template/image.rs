@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, s};
+use nonius_core::masks::check_search;
 use nonius_core::{Error, Result, SplineDegree, SplineImage, check_finite, check_not_empty};
 
-use super::{Shape, Template, check_search};
+use super::{Shape, Template};
 
 /// Zeros around an image before it is interpolated: a cubic spline has forgotten an edge after these.
 const MARGIN: usize = 8;

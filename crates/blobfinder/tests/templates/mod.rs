@@ -4,7 +4,6 @@ mod golden;
 mod known;
 mod peaks;
 mod pictures;
-mod properties;
 
 use ndarray::{Array2, Ix2};
 use nonius_blobfinder::{Template, TemplateKind, TemplateParams};

@@ -1,15 +1,13 @@
 //! Numbers of other programs: `testdata/registration`, whose README names the programs.
 
-#[path = "../../../../testdata/golden.rs"]
-mod cases;
-
-use cases::each;
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2, IxDyn};
 use nonius_core::{
     cramer_rao_bound, downsample, fisher_information, fourier_shift, fourier_shift_complex, upsampled_dft,
     zoom, zoom_positions,
 };
 use num_complex::Complex;
+
+use crate::disks::golden::each;
 
 fn numbers(value: &serde_json::Value) -> Option<Vec<f64>> {
     value.as_array()?.iter().map(|v| v.as_f64()).collect()

@@ -1,7 +1,7 @@
 //! One image each.
 
+use crate::{Error, Result, check_finite, check_not_empty, check_not_negative, check_positive};
 use ndarray::{Array2, ArrayView2};
-use nonius_core::{Error, Result, check_finite, check_not_empty};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of the pixels that an edge runs through.
@@ -60,9 +60,9 @@ pub struct PolarMap {
 
 /// Places seen from a centre.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Around {
-    pub(crate) center: [f64; 2],
-    pub(crate) ellipse: Option<Ellipse>,
+pub(super) struct Around {
+    pub(super) center: [f64; 2],
+    pub(super) ellipse: Option<Ellipse>,
 }
 
 impl Around {
@@ -83,7 +83,7 @@ impl Around {
     }
 
     /// Distance of a pixel.
-    pub(crate) fn radius(&self, pixel: (usize, usize)) -> f64 {
+    pub(super) fn radius(&self, pixel: (usize, usize)) -> f64 {
         let [y, x] = self.place(pixel);
         (y * y + x * x).sqrt()
     }
@@ -95,7 +95,7 @@ impl Around {
         inside.then_some((y as usize, x as usize))
     }
 
-    pub(crate) fn disk(&self, shape: (usize, usize), radius: f64, edge: Edge) -> Array2<f64> {
+    pub(super) fn disk(&self, shape: (usize, usize), radius: f64, edge: Edge) -> Array2<f64> {
         match edge {
             Edge::Hard => {
                 Array2::from_shape_fn(shape, |p| f64::from(u8::from(within(self.radius(p), radius))))
@@ -112,7 +112,7 @@ impl Around {
         }
     }
 
-    pub(crate) fn ring(&self, shape: (usize, usize), inner: f64, outer: f64, edge: Edge) -> Array2<f64> {
+    pub(super) fn ring(&self, shape: (usize, usize), inner: f64, outer: f64, edge: Edge) -> Array2<f64> {
         match edge {
             Edge::Hard => Array2::from_shape_fn(shape, |p| {
                 let r = self.radius(p);
@@ -128,7 +128,7 @@ impl Around {
         }
     }
 
-    pub(crate) fn gradient(&self, shape: (usize, usize), radius: f64, outer: f64, delta: f64) -> Array2<f64> {
+    pub(super) fn gradient(&self, shape: (usize, usize), radius: f64, outer: f64, delta: f64) -> Array2<f64> {
         Array2::from_shape_fn(shape, |p| gradient_profile(self.radius(p), radius, outer, delta))
     }
 }
@@ -270,7 +270,7 @@ pub fn background_subtraction(
 }
 
 /// `D − B ΣD/ΣB`; D if there is no ring in the image.
-pub(crate) fn subtract_ring(disk: Array2<f64>, ring: &Array2<f64>) -> Array2<f64> {
+pub(super) fn subtract_ring(disk: Array2<f64>, ring: &Array2<f64>) -> Array2<f64> {
     let (of_disk, of_ring) = (disk.sum(), ring.sum());
     if of_ring == 0.0 { disk } else { disk - &(ring * (of_disk / of_ring)) }
 }
@@ -339,7 +339,7 @@ pub fn polar_map(shape: (usize, usize), center: [f64; 2], ellipse: Ellipse) -> R
     })
 }
 
-pub(crate) fn check_image(shape: (usize, usize), center: [f64; 2]) -> Result<()> {
+pub(super) fn check_image(shape: (usize, usize), center: [f64; 2]) -> Result<()> {
     check_not_empty("image of a mask", &[shape.0, shape.1])?;
     if center.iter().all(|c| c.is_finite()) {
         return Ok(());
@@ -347,22 +347,8 @@ pub(crate) fn check_image(shape: (usize, usize), center: [f64; 2]) -> Result<()>
     Err(Error::parameter("center", "finite", format!("{center:?}")))
 }
 
-pub(crate) fn check_positive(name: &'static str, value: f64) -> Result<()> {
-    if value > 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::parameter(name, "finite and above 0", value))
-}
-
-pub(crate) fn check_not_negative(name: &'static str, value: f64) -> Result<()> {
-    if value >= 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::parameter(name, "finite and at least 0", value))
-}
-
 /// `0 ≤ inner < outer`.
-pub(crate) fn check_ring(inner: f64, outer: f64) -> Result<()> {
+pub(super) fn check_ring(inner: f64, outer: f64) -> Result<()> {
     check_not_negative("radius_inner", inner)?;
     if outer > inner && outer.is_finite() {
         return Ok(());

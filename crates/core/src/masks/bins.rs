@@ -1,10 +1,11 @@
 //! Rings that share an image among them.
 
 use ndarray::{Array2, Array3, Axis};
-use nonius_core::{Error, Result};
+
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{Around, check_image, check_not_negative, check_ring};
+use super::shapes::{Around, check_image, check_ring};
+use crate::{Error, Result, check_not_negative};
 
 /// Elements that a stack of rings may have: 2 GiB.
 const MAX_ELEMENTS: usize = 1 << 28;
