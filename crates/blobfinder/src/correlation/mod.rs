@@ -22,7 +22,7 @@ use crate::Template;
 use crate::intensity::finite_range;
 use crop::{Crop, CropScratch};
 use direct::Direct;
-use disk_fit::{Fitted, Outline, Place, Window, fit_disk};
+use disk_fit::{Fitted, Models, Outline, Place, Window, fit_disk};
 use full::{Full, FullScratch};
 use map::Map;
 use upsampled::{Sampled, UpsampleScratch, greatest_sample};
@@ -117,7 +117,7 @@ pub struct CorrelationScratch<F: Real> {
     /// Where disks were found before any was fitted, and which of them are neighbours of the one in question.
     found: Vec<[f64; 2]>,
     others: Vec<[f64; 2]>,
-    /// Those that were asked which edge disks have, with the fits of a ramp and of areas.
+    /// Those that were asked which edge disks have and which noise pixels, with the fits of a ramp and of areas.
     asked: Vec<(usize, [Option<Fitted>; 2])>,
 }
 
@@ -237,24 +237,14 @@ impl<F: Real> CorrelationPlan<F> {
             scratch
                 .found
                 .extend(peaks.iter().filter(|p| p.status != PeakStatus::NoSignal).map(|p| p.refined));
-            scratch.asked.clear();
-            let area = match fit.edge {
-                DiskEdge::Ramp => false,
-                DiskEdge::Area => true,
-                DiskEdge::Auto => {
-                    self.outlines.iter().any(|o| matches!(o, Outline::Disk(_)))
-                        && self.areas_are_likelier(fit, frame, peaks, scratch)
-                }
-            };
+            let models = self.likeliest(fit, frame, peaks, scratch);
             for (k, peak) in peaks.iter_mut().enumerate() {
                 if peak.status == PeakStatus::NoSignal {
                     continue;
                 }
-                let asked = scratch.asked.iter().find(|(asked, _)| *asked == k).map(|(_, fits)| fits);
-                let fitted = match asked {
-                    Some(fits) => fits[usize::from(area)],
-                    None => self.fitted(fit, frame, k, peak, [area], scratch)[0],
-                };
+                let asked = scratch.asked.iter().find(|(asked, _)| *asked == k).map(|(_, fits)| *fits);
+                let fits = asked.unwrap_or_else(|| self.fitted(fit, frame, k, peak, models, scratch));
+                let fitted = fits[usize::from(models.edges[1])];
                 match fitted {
                     Some(fitted) => {
                         peak.refined = fitted.position;
@@ -503,16 +493,16 @@ impl<F: Real> CorrelationPlan<F> {
         }
     }
 
-    /// The disk fitted to the pixels around peak `k`, once for each kind of edge.
-    fn fitted<const MODELS: usize>(
+    /// The disk fitted to the pixels around peak `k`, see [`fit_disk`].
+    fn fitted(
         &self,
         params: &FitParams,
         frame: &[F],
         k: usize,
         peak: &Peak,
-        areas: [bool; MODELS],
+        models: Models,
         scratch: &mut CorrelationScratch<F>,
-    ) -> [Option<Fitted>; MODELS] {
+    ) -> [Option<Fitted>; 2] {
         let outline = &self.outlines[self.template_of(k)];
         // What was found twice is no neighbour.
         let distances = outline.extent()..outline.reach(params.margin);
@@ -523,32 +513,70 @@ impl<F: Real> CorrelationPlan<F> {
             .extend(scratch.found.iter().filter(|o| distances.contains(&(o[0] - y).hypot(o[1] - x))));
         let (live, others) = (self.live.as_deref(), &scratch.others[..]);
         let place = Place { frame, shape: self.shape, live, start: peak.refined, others };
-        fit_disk(&place, outline, areas, params, &mut scratch.fit)
+        fit_disk(&place, outline, models, params, &mut scratch.fit)
     }
 
-    /// Whether the clearest disks are likelier where pixels count what falls on their area.
-    fn areas_are_likelier(
+    /// The edge and the noise at which the clearest disks are likeliest, as far as the parameters leave them open.
+    /// Disks that were fitted for it are kept in the scratch.
+    fn likeliest(
         &self,
         params: &FitParams,
         frame: &[F],
         peaks: &[Peak],
         scratch: &mut CorrelationScratch<F>,
-    ) -> bool {
+    ) -> Models {
+        let edges = match params.edge {
+            DiskEdge::Ramp => [true, false],
+            DiskEdge::Area => [false, true],
+            DiskEdge::Auto => [true, self.outlines.iter().any(|o| matches!(o, Outline::Disk(_)))],
+        };
+        let mut models = Models { edges, counting: params.noise != PixelNoise::Uniform };
+        scratch.asked.clear();
+        if edges != [true; 2] && params.noise != PixelNoise::Auto {
+            return models;
+        }
+        let [mut unlikeliness, if_uniform] = self.ask(params, frame, peaks, models, scratch);
+        let least = |of: [f64; 2]| of[0].min(of[1]);
+        // Uniform noise is asked about the disks that the other found: only if it is likelier even so, are they fitted
+        // anew.
+        if params.noise == PixelNoise::Auto && least(if_uniform) < least(unlikeliness) {
+            models.counting = false;
+            scratch.asked.clear();
+            [unlikeliness, _] = self.ask(params, frame, peaks, models, scratch);
+        }
+        let area = unlikeliness[1] < unlikeliness[0];
+        Models { edges: [!area, area], ..models }
+    }
+
+    /// How unlikely the clearest disks are with either edge, infinitely if the models have it not: at the models' noise,
+    /// and at uniform noise.
+    fn ask(
+        &self,
+        params: &FitParams,
+        frame: &[F],
+        peaks: &[Peak],
+        models: Models,
+        scratch: &mut CorrelationScratch<F>,
+    ) -> [[f64; 2]; 2] {
         const ASKED: usize = 8;
         let mut order: Vec<usize> =
             (0..peaks.len()).filter(|&k| peaks[k].status == PeakStatus::Found).collect();
         // Of equal ones the order must not depend on that of the positions.
         let key = |k: usize| (peaks[k].elevation, peaks[k].refined[0], peaks[k].refined[1]);
         order.sort_by(|&a, &b| key(b).partial_cmp(&key(a)).expect("elevations and positions are finite"));
-        let mut in_favour = 0.0;
+        let mut sums = [models.edges.map(|asked| if asked { 0.0 } else { f64::INFINITY }); 2];
         for &k in order.iter().take(ASKED) {
-            let fits = self.fitted(params, frame, k, &peaks[k], [false, true], scratch);
-            if let [Some(ramp), Some(area)] = fits {
-                in_favour += ramp.unlikeliness - area.unlikeliness;
+            let fits = self.fitted(params, frame, k, &peaks[k], models, scratch);
+            if (0..2).all(|edge| fits[edge].is_some() == models.edges[edge]) {
+                for (edge, fit) in fits.iter().enumerate() {
+                    let Some(fit) = fit else { continue };
+                    sums[0][edge] += fit.unlikeliness;
+                    sums[1][edge] += fit.if_uniform;
+                }
             }
             scratch.asked.push((k, fits));
         }
-        in_favour > 0.0
+        sums
     }
 }
 
