@@ -11,6 +11,9 @@ mod upsampled;
 pub use disk_fit::{DiskEdge, FitParams, PixelNoise};
 pub use params::{Border, CorrelationParams, Method, Refinement};
 
+use std::fmt;
+use std::sync::Arc;
+
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
     Error, Real, RealFft2, Result, TrigonometricPolynomial, check_finite, check_not_empty, check_shape,
@@ -91,9 +94,21 @@ pub struct CorrelationPlan<F: Real> {
     half: usize,
     outlines: Vec<Outline>,
     live: Option<Vec<bool>>,
+    /// In place of the parameters' transform of intensities.
+    function: Option<Function<F>>,
     engine: Engine<F>,
     /// The transform whose polynomial a window's map is.
     window: RealFft2<F>,
+}
+
+/// What a caller does to pixel values.
+#[derive(Clone)]
+struct Function<F>(Arc<dyn Fn(&mut [F], F) + Send + Sync>);
+
+impl<F> fmt::Debug for Function<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a function")
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -148,6 +163,7 @@ impl<F: Real> CorrelationPlan<F> {
             half,
             outlines: templates.iter().map(Outline::of).collect(),
             live: None,
+            function: None,
             engine,
             window: RealFft2::new((2 * half, 2 * half))?,
         })
@@ -161,6 +177,30 @@ impl<F: Real> CorrelationPlan<F> {
         check_shape("detector mask", &[self.shape.0, self.shape.1], live.shape())?;
         self.live = Some(live.iter().copied().collect());
         Ok(self)
+    }
+
+    /// Transforms pixel values by `function` before they are correlated, in place of
+    /// [`intensity`](CorrelationParams::intensity). Fits see the pixels as they are.
+    ///
+    /// It is called with the values of a window around a position in row-major order, or with those of the frame for the
+    /// methods that take it whole, and with the least of them, which missing pixels have been given. What it makes not
+    /// finite becomes the least of the rest. It is called by many threads at once, and must answer the same to the same
+    /// values.
+    ///
+    /// ```
+    /// use nonius_blobfinder::{CorrelationPlan, Refinement, Template, TemplateKind, TemplateParams};
+    ///
+    /// let template = Template::new(&TemplateParams::new(TemplateKind::Circular, 5.0))?;
+    /// let frame = template.mask((64, 64), [30.0, 33.0]).mapv(|v| 100.0 * v + 10.0);
+    /// let params = nonius_blobfinder::CorrelationParams { refinement: Refinement::Paraboloid, ..Default::default() };
+    /// let plan = CorrelationPlan::<f64>::new((64, 64), &[template], &params)?
+    ///     .with_intensity(|values, least| values.iter_mut().for_each(|v| *v = (*v - least).powf(0.3)));
+    /// assert_eq!(plan.run(frame.view(), &[[32, 32]])?[0].center, [30, 33]);
+    /// # Ok::<(), nonius_core::Error>(())
+    /// ```
+    pub fn with_intensity(mut self, function: impl Fn(&mut [F], F) + Send + Sync + 'static) -> Self {
+        self.function = Some(Function(Arc::new(function)));
+        self
     }
 
     /// Shape `(y, x)` of the frames.
@@ -430,7 +470,16 @@ impl<F: Real> CorrelationPlan<F> {
         if !all_finite {
             values.iter_mut().filter(|v| !v.is_finite()).for_each(|v| *v = least);
         }
-        self.params.intensity.apply(values, least);
+        let Some(Function(function)) = &self.function else {
+            self.params.intensity.apply(values, least);
+            return least < greatest;
+        };
+        function(values, least);
+        let (range, all_finite) = finite_range(values);
+        let [least, greatest] = range.unwrap_or_default();
+        if !all_finite {
+            values.iter_mut().filter(|v| !v.is_finite()).for_each(|v| *v = least);
+        }
         least < greatest
     }
 

@@ -113,6 +113,7 @@ impl CorrelationParams {
     /// # Errors
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
+        self.intensity.validate()?;
         if let Method::Direct { steps } = self.method
             && steps > 1024
         {

@@ -165,6 +165,10 @@ impl<F: Real> DiskFinder<F> {
         Ok(DiskFinder { plan: self.plan.with_mask(live)?, ..self })
     }
 
+    pub(crate) fn with_intensity(self, function: impl Fn(&mut [F], F) + Send + Sync + 'static) -> Self {
+        DiskFinder { plan: self.plan.with_intensity(function), ..self }
+    }
+
     pub(crate) fn n_positions(&self) -> usize {
         self.positions.len()
     }

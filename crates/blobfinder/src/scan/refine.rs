@@ -210,6 +210,11 @@ impl<F: Real> LatticeRefiner<F> {
         Ok(LatticeRefiner { finder: self.finder.with_mask(live)?, ..self })
     }
 
+    /// Transforms pixel values by `function` before they are correlated: [`CorrelationPlan::with_intensity`].
+    pub fn with_intensity(self, function: impl Fn(&mut [F], F) + Send + Sync + 'static) -> Self {
+        LatticeRefiner { finder: self.finder.with_intensity(function), ..self }
+    }
+
     fn fit(&self, shift: [f64; 2], peaks: &[Peak]) -> Result<LatticeMatch> {
         let points: Vec<LatticePoint> = peaks.iter().map(|peak| self.point(peak)).collect();
         match &self.params.matching {

@@ -76,6 +76,9 @@ pub(crate) struct PeaksArgs {
     /// What is done to pixels before they are correlated [default: log]
     #[arg(long, value_enum, conflicts_with = "compatible")]
     intensity: Option<IntensityArg>,
+    /// What the logarithm adds to a pixel's excess over the darkest, above 0 [default: 1]
+    #[arg(long, value_name = "C", conflicts_with = "compatible")]
+    log_offset: Option<f64>,
     /// How positions are refined below a pixel [default: fit]
     #[arg(long, value_enum, conflicts_with_all = ["upsample", "compatible"])]
     refinement: Option<RefinementArg>,
@@ -271,10 +274,19 @@ impl PeaksArgs {
             return Ok(CorrelationParams::compatible(correlation.method, factor));
         }
         correlation.intensity = self.intensity.map_or(correlation.intensity, |intensity| match intensity {
-            IntensityArg::Log => Intensity::Log,
+            IntensityArg::Log => match correlation.intensity {
+                log @ Intensity::LogOffset(_) => log,
+                _ => Intensity::Log,
+            },
             IntensityArg::SquareRoot => Intensity::SquareRoot,
             IntensityArg::Linear => Intensity::Linear,
         });
+        if let Some(offset) = self.log_offset {
+            if !matches!(correlation.intensity, Intensity::Log | Intensity::LogOffset(_)) {
+                return Err(Usage("--log-offset: only --intensity log knows an offset".into()).into());
+            }
+            correlation.intensity = Intensity::LogOffset(offset);
+        }
         correlation.refinement = match (self.refinement, self.upsample) {
             (Some(RefinementArg::Fit), _) => match correlation.refinement {
                 fit @ Refinement::Fit(_) => fit,
