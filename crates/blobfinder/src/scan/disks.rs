@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{FrameSum, ZeroShift, pixel};
 use crate::{
     CorrelationParams, CorrelationPlan, CorrelationScratch, Intensity, Peak, PeakParams, PeakStatus,
-    Template, correlation_map, find_peaks,
+    Template, correlation_map, find_peaks, normalized_correlation_map,
 };
 
 /// Looks for disks around the same positions of every frame: a consumer for [`pass`], precision `F`.
@@ -252,7 +252,11 @@ pub fn find_disks<F: Real>(
     )?;
     let mut sum = pass(selection, &FrameSum, pass_params, progress)?;
     Intensity::Log.transform(&mut sum);
-    let map = correlation_map(sum.view(), template)?;
+    let map = if params.correlation.normalized {
+        normalized_correlation_map(sum.view(), template, None)?
+    } else {
+        correlation_map(sum.view(), template)?
+    };
     let positions = find_peaks(map.view(), &params.peaks)?;
     let centers: Vec<[f64; 2]> = positions.iter().map(|p| p.center.map(f64::from)).collect();
     let finder = DiskFinder::new(plan, &centers, ZeroShift::None)?;

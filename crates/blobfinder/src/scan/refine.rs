@@ -68,7 +68,8 @@ impl Default for Matching {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PeakWeight {
-    /// One over its variance along an axis where the refinement gives a covariance, else its elevation.
+    /// One over its variance along an axis where the refinement gives a covariance, else its elevation, or its height
+    /// where that is a correlation coefficient.
     #[default]
     Precision,
     /// Its elevation, as LiberTEM-blobfinder has it.
@@ -233,6 +234,7 @@ impl<F: Real> LatticeRefiner<F> {
             // What was looked for in vain weighs nothing.
             _ if peak.status == PeakStatus::NoSignal => 0.0,
             PeakWeight::Precision if fitted => 2.0 / (c[0][0] + c[1][1]),
+            PeakWeight::Precision if self.params.correlation.normalized => peak.height,
             _ => peak.elevation,
         };
         LatticePoint { position: peak.refined, weight, covariance: c }

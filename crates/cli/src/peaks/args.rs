@@ -79,6 +79,10 @@ pub(crate) struct PeaksArgs {
     /// What the logarithm adds to a pixel's excess over the darkest, above 0 [default: 1]
     #[arg(long, value_name = "C", conflicts_with = "compatible")]
     log_offset: Option<f64>,
+    /// Look for the shape of a disk rather than for brightness, by correlation coefficients: what --mask leaves out is
+    /// left out altogether, so that a beam stop has no edge
+    #[arg(long, conflicts_with = "compatible")]
+    normalized: bool,
     /// How positions are refined below a pixel [default: fit]
     #[arg(long, value_enum, conflicts_with_all = ["upsample", "compatible"])]
     refinement: Option<RefinementArg>,
@@ -287,6 +291,7 @@ impl PeaksArgs {
             }
             correlation.intensity = Intensity::LogOffset(offset);
         }
+        correlation.normalized |= self.normalized;
         correlation.refinement = match (self.refinement, self.upsample) {
             (Some(RefinementArg::Fit), _) => match correlation.refinement {
                 fit @ Refinement::Fit(_) => fit,
