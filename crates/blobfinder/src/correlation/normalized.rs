@@ -49,7 +49,7 @@ pub(crate) struct NormalizedScratch {
     value: Vec<Complex<f64>>,
     square: Vec<Complex<f64>>,
     live: Vec<Complex<f64>>,
-    /// Whether all v are 1.
+    /// Whether all v are 1; their spectrum is then not needed inside.
     complete: bool,
     /// Mean square deviation of what is constant but for rounding.
     constant: f64,

@@ -20,6 +20,7 @@ Examples:
   nonius peaks scan.h5 --template radial-gradient --radius 6.5 --search 12 --num-peaks 40 --out disks.h5
   nonius peaks scan.h5 --radius 6.5 --num-peaks 40 --lattice auto --out strain.h5
   nonius peaks scan.h5 --radius 6.5 --lattice 64,64,16.2,0.4,-0.5,16.1 --out strain.h5
+  nonius peaks bent.h5 --radius 6.5 --lattice auto --from-neighbors --out strain.h5
   nonius peaks run.mib --scan-shape 256,256 --radius 4 --mask stop.npy --roi 0:64,0:64 --out disks.h5
   nonius peaks scan.npy --template vacuum.npy --positions where.csv --refinement continuous --out disks.h5
   nonius peaks scan.npy --radius 4 --compatible --upsample 20 --out as_before.h5
@@ -107,6 +108,17 @@ pub(crate) struct PeaksArgs {
     /// How far from its place a disk may lie to belong to the lattice, px [default: 3]
     #[arg(long, value_name = "PX")]
     tolerance: Option<f64>,
+    /// Follow the lattice over the scan: frames that have none, or one unlike their neighbours', start anew from theirs,
+    /// N times at most [default: never; without N: 100]
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "100",
+        requires = "lattice"
+    )]
+    from_neighbors: Option<usize>,
     /// Positions of the scan that are used: a box, or an image that is 0 elsewhere [default: all]
     #[arg(long, value_name = "Y0:Y1,X0:X1|FILE")]
     roi: Option<String>,
@@ -177,6 +189,7 @@ pub(crate) struct PeaksConfig {
     pub(crate) lattice: Option<String>,
     pub(crate) max_index: u32,
     pub(crate) margin: Option<f64>,
+    pub(crate) neighbor_rounds: usize,
     pub(crate) roi: Option<String>,
     pub(crate) pictures: bool,
     pub(crate) correlation: CorrelationParams,
@@ -204,6 +217,7 @@ impl Default for PeaksConfig {
             lattice: None,
             max_index: 10,
             margin: None,
+            neighbor_rounds: 0,
             roi: None,
             pictures: true,
             correlation: CorrelationParams::default(),
@@ -237,6 +251,7 @@ impl PeaksArgs {
         config.lattice = self.lattice.clone().or(config.lattice);
         config.max_index = self.max_index.unwrap_or(config.max_index);
         config.margin = self.margin.or(config.margin);
+        config.neighbor_rounds = self.from_neighbors.unwrap_or(config.neighbor_rounds);
         config.matching.tolerance = self.tolerance.unwrap_or(config.matching.tolerance);
         if let Some(zero) = &self.zero {
             let &[y, x] = &zero[..] else {

@@ -241,6 +241,7 @@ impl Run<'_> {
         let params = RefineParams {
             max_index: config.max_index,
             margin: config.margin,
+            neighbor_rounds: config.neighbor_rounds,
             matching: Matching::Fast(config.matching),
             ..base
         };
@@ -249,7 +250,8 @@ impl Run<'_> {
         if let Some(live) = self.live {
             refiner = refiner.with_mask(live.view())?;
         }
-        self.pass(&refiner)
+        let found = self.pass(&refiner)?;
+        refiner.from_neighbors(found, self.selection, &config.pass, self.session)
     }
 
     /// Against the median of all.
