@@ -9,6 +9,7 @@ mod interrupt;
 mod peaks;
 mod register;
 mod scans;
+mod strain;
 
 use std::path::Path;
 use std::process::{Command, Output};

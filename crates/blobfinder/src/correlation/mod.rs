@@ -105,7 +105,9 @@ pub struct CorrelationPlan<F: Real> {
 
 /// What a caller does to pixel values.
 #[derive(Clone)]
-struct Function<F>(Arc<dyn Fn(&mut [F], F) + Send + Sync>);
+struct Function<F>(Arc<Transform<F>>);
+
+type Transform<F> = dyn Fn(&mut [F], F) + Send + Sync;
 
 impl<F> fmt::Debug for Function<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

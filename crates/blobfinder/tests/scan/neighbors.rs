@@ -95,7 +95,6 @@ fn a_lattice_is_followed_from_where_its_start_holds() {
         let before = refined(&scan, start, None, 0);
         let after = refined(&scan, start, None, 100);
         let ((few, _), (all, rms)) = (right(&before, truth.view()), right(&after, truth.view()));
-        println!("{few} {all} {rms}");
         assert!(few < at_most, "{few}");
         assert_eq!(all, SIDE * SIDE);
         assert!(rms < error, "{rms}");

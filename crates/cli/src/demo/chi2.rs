@@ -8,7 +8,7 @@ use nonius::Progress;
 use nonius::io::write_npy;
 use nonius::synthetic::{Boundary, Content, ImagePairParams, Motion, NoiseParams, SceneParams};
 
-use super::{Compared, Section};
+use super::{Compared, DemoArgs, Section};
 use crate::args::{Cli, Command};
 use crate::chi2::{Chi2Config, measure};
 use crate::session::Session;
@@ -16,7 +16,7 @@ use crate::session::Session;
 const ABOUT: &str = "A texture that a camera counted photons of, about 400 per pixel, against a model free of noise. \
                      The standard deviation of every pixel is a third image; errors follow from it alone.";
 
-pub(crate) fn run(session: &Session, folder: &Path) -> Result<Vec<Section>> {
+pub(crate) fn run(session: &Session, folder: &Path, _args: &DemoArgs) -> Result<Vec<Section>> {
     session.start("fitting by χ²", 1);
     let section = section(session, folder)?;
     session.advance(1);

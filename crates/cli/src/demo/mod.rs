@@ -4,6 +4,7 @@ mod chi2;
 mod registration;
 mod scenes;
 mod section;
+mod strain;
 
 use std::path::PathBuf;
 
@@ -22,18 +23,23 @@ const EXAMPLES: &str = "\
 Examples:
   nonius demo                   writes the folder nonius-demo; look at its report.html
   nonius demo --out trial       another folder
+  nonius demo --quick           a smaller scan
   nonius demo --json | jq '.sections[] | [.name, .rms_error]'";
 
-/// Make images with known shifts, register them, and show true and found side by side
+/// Make images, and a scan, whose truth is known, measure them, and show true and found side by side
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct DemoArgs {}
+pub(crate) struct DemoArgs {
+    /// Make the 4D-STEM scan a fifth as long each way
+    #[arg(long)]
+    quick: bool,
+}
 
 /// One question that the demo answers, with the sections that it makes.
-type Part = fn(&Session, &std::path::Path) -> Result<Vec<Section>>;
+type Part = fn(&Session, &std::path::Path, &DemoArgs) -> Result<Vec<Section>>;
 
 /// In the order in which they are shown.
-const PARTS: &[Part] = &[registration::run, chi2::run];
+const PARTS: &[Part] = &[registration::run, chi2::run, strain::run];
 
 /// Rows of a section that are shown on the terminal.
 const SHOWN: usize = 8;
@@ -45,7 +51,7 @@ struct Demo {
     report: PathBuf,
 }
 
-pub(crate) fn run(session: &Session, _args: DemoArgs) -> Result<()> {
+pub(crate) fn run(session: &Session, args: DemoArgs) -> Result<()> {
     if session.print_config {
         return Err(Usage("demo has no parameters to print".into()).into());
     }
@@ -54,7 +60,7 @@ pub(crate) fn run(session: &Session, _args: DemoArgs) -> Result<()> {
 
     let mut sections = Vec::new();
     for part in PARTS {
-        sections.extend(part(session, &folder)?);
+        sections.extend(part(session, &folder, &args)?);
     }
     session.check_cancelled()?;
     let report = folder.join("report.html");
@@ -94,7 +100,7 @@ fn summary(sections: &[Section]) -> Table {
 fn page(sections: &[Section]) -> Report {
     let mut report = Report::new("nonius: true and found");
     report.text(
-        "Images whose displacement is known were written as files and registered by the commands shown. \
+        "Images whose displacement is known, and a scan whose lattices are, were written as files and measured by the commands shown. \
          Errors are found minus true; ± is the standard error that the program quotes, which two of three \
          errors should not exceed. All numbers are pixels.",
     );

@@ -6,13 +6,13 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use nonius::Progress;
 
-use super::Section;
 use super::scenes::{self, DataSet};
+use super::{DemoArgs, Section};
 use crate::args::{Cli, Command};
 use crate::register::{RegisterConfig, measure};
 use crate::session::Session;
 
-pub(crate) fn run(session: &Session, folder: &Path) -> Result<Vec<Section>> {
+pub(crate) fn run(session: &Session, folder: &Path, _args: &DemoArgs) -> Result<Vec<Section>> {
     session.start("making images", 5);
     let mut made = Vec::new();
     for make in [scenes::nebula, scenes::tissue, scenes::periodic, scenes::drift] {

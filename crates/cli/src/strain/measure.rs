@@ -1,5 +1,7 @@
 //! The stages, one after the other.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use nonius::clustering::{Cut, Numbering};
 use nonius::workflow::strain::{
@@ -20,13 +22,14 @@ pub(super) struct Measured {
     pub(super) superlattice: Option<SuperlatticeMaps>,
 }
 
-pub(super) fn strain(
+pub(crate) fn strain(
     session: &Session,
     config: &StrainConfig,
     text: &str,
     resumed: Option<(String, Stage)>,
+    out: Option<&Path>,
 ) -> Result<Strained> {
-    if let Some(out) = &session.out {
+    if let Some(out) = out {
         check_folder("--out", out)?;
     }
     let params = &config.workflow;
@@ -96,7 +99,7 @@ pub(super) fn strain(
     let stages = StrainResult { deviation, regions, lattices, crystals, labels, grains, frames, strain };
     let measured = Measured { stages, superlattice };
     let mut found = Strained::new(text, &file, &selection, &measured);
-    if let Some(out) = &session.out {
+    if let Some(out) = out {
         let written = || format!("--out {}", out.display());
         let maps = maps::of(&measured, &selection);
         found.write(out, config, &selection, &measured, &maps).with_context(written)?;

@@ -9,6 +9,7 @@ mod resume;
 use anyhow::Result;
 
 pub(crate) use args::{ClusterArgs, StrainArgs, StrainConfig};
+pub(crate) use measure::strain;
 
 use crate::config::print_table;
 use crate::output::{print, print_json};
@@ -19,7 +20,7 @@ pub(crate) fn run(session: &Session, config: StrainConfig, args: StrainArgs) -> 
     if session.print_config {
         return print_table("strain", &config);
     }
-    let found = measure::strain(session, &config, &args.scan()?, args.resume()?)?;
+    let found = measure::strain(session, &config, &args.scan()?, args.resume()?, session.out.as_deref())?;
     for warning in &found.warnings {
         session.remark(&format!("warning: {warning}"));
     }
