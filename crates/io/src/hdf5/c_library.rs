@@ -329,13 +329,13 @@ mod tests {
         let axes = [axis("Rx", 3, 0.5), axis("Ry", 4, 2.0), axis("Qx", 5, 0.1), axis("Qy", 6, 0.1)];
         let shape = (3, 4, 5, 6);
         let value = |(i, j, y, x): (usize, usize, usize, usize)| 60000 - 7 * (4 * i + j) + 3 * y + x;
+        let whole = ndarray::Array4::from_shape_fn(shape, |at| value(at) as u16);
+        let real = ndarray::Array4::from_shape_fn(shape, |at| value(at) as f64 / 7.0);
+        let signed = ndarray::Array4::from_shape_fn(shape, |at| value(at) as i32 - 60000);
         let mut file = Hdf5File::new("scan");
         file.attribute("text", "ångström, µ");
         file.attribute("number", -0.125);
         file.attribute("several", AttributeValue::from("one"));
-        let whole = ndarray::Array4::from_shape_fn(shape, |at| value(at) as u16);
-        let real = ndarray::Array4::from_shape_fn(shape, |at| value(at) as f64 / 7.0);
-        let signed = ndarray::Array4::from_shape_fn(shape, |at| value(at) as i32 - 60000);
         file.array("whole", whole.view().into_dyn(), &axes, "counts").unwrap();
         file.array("real", real.view().into_dyn(), &axes, "").unwrap();
         file.array("signed", signed.view().into_dyn(), &axes, "").unwrap();
