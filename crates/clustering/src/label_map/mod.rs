@@ -183,12 +183,7 @@ impl LabelMap {
 
     /// For every cluster the ranges of scan positions, one per axis, that hold it.
     pub fn bounding_boxes(&self) -> Vec<Vec<Range<usize>>> {
-<<<<<<< HEAD
         let mut boxes = vec![Vec::<Range<usize>>::new(); self.n_clusters];
-=======
-        let n_axes = self.roi.shape().len();
-        let mut boxes = vec![vec![Range { start: usize::MAX, end: 0 }; n_axes]; self.n_clusters];
->>>>>>> workflow
         for (index, label) in self.groups().indexed_iter() {
             let Some(ranges) = label.map(|k| &mut boxes[k]) else { continue };
             if ranges.is_empty() {
