@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array1, Array2, ArrayView2};
 use nonius::blobfinder::{
-    CorrelationParams, CorrelationPlan, FitParams, Lattice, Peak, PeakStatus, PixelNoise, RefineParams,
-    Refinement, StrainParams, Template, TemplateKind, TemplateParams, ZeroShift, refine_lattices, strain,
+    CorrelationParams, CorrelationPlan, Lattice, Peak, PeakStatus, RefineParams, Refinement, StrainParams,
+    Template, TemplateKind, TemplateParams, ZeroShift, refine_lattices, strain,
 };
 use nonius::core::{PassParams, ScanParams, invert_symmetric};
 use nonius::io::{Selector, read_array};
@@ -53,7 +53,6 @@ struct Row {
     texture: Option<DiskTexture>,
     /// Distance of disks over their radius.
     distance: f64,
-    noise: PixelNoise,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -75,7 +74,6 @@ fn rows() -> Vec<Row> {
         edge: Edge::Ramp,
         texture: None,
         distance: 5.0,
-        noise: PixelNoise::Counting,
     };
     let area = |radius, electrons, background| Row {
         what: "edges by area",
@@ -112,12 +110,7 @@ fn rows() -> Vec<Row> {
         Row { what: "overlap, 1.95 radii, area", distance: 1.95, ..area(6.5, 10_000.0, 1.0) },
         Row { what: "overlap, 1.8 radii, area", distance: 1.8, ..area(6.5, 10_000.0, 1.0) },
         Row { what: "read-out 2 electrons", sigma: 2.0, ..ramp(5.0, 5000.0, 1.0) },
-        Row {
-            what: "read-out 20 electrons, uniform noise",
-            sigma: 20.0,
-            noise: PixelNoise::Uniform,
-            ..area(5.0, 20_000.0, 1.0)
-        },
+        Row { what: "read-out 20 electrons", sigma: 20.0, ..area(5.0, 20_000.0, 1.0) },
         textured(2000.0, 5.0),
         textured(20_000.0, 5.0),
         textured(20_000.0, 9.0),
@@ -183,11 +176,6 @@ impl Row {
             }
         }
         Ok(Clean { frame, centers: truth.positions })
-    }
-
-    fn refinements(&self) -> [Refinement; 3] {
-        let fit = FitParams { noise: self.noise, ..Default::default() };
-        [Refinement::Fit(fit), Refinement::Paraboloid, Refinement::CenterOfMass { radius: 2 }]
     }
 
     fn draw(&self, seed: u64, plans: &[CorrelationPlan<f64>]) -> Result<Vec<Draw>> {
@@ -284,7 +272,9 @@ fn positions(report: &mut Report, draws: u64, only: &str) -> Result<()> {
         let template = TemplateParams::new(TemplateKind::Circular, row.template * row.radius);
         let template = Template::new(&template)?;
         let shape = (row.side(), row.side());
-        let plans = row.refinements().map(|refinement| {
+        let refinements =
+            [Refinement::default(), Refinement::Paraboloid, Refinement::CenterOfMass { radius: 2 }];
+        let plans = refinements.map(|refinement| {
             let params = CorrelationParams { refinement, ..Default::default() };
             CorrelationPlan::new(shape, std::slice::from_ref(&template), &params)
         });

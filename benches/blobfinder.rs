@@ -66,6 +66,9 @@ fn disks(c: &mut Criterion) {
     ] {
         find(&mut group, name, &single, &crop(refinement));
     }
+    for (name, method) in [("crop_normalized_f32", Method::Crop), ("full_normalized_f32", Method::Full)] {
+        find(&mut group, name, &single, &CorrelationParams { normalized: true, ..of(method) });
+    }
     find(&mut group, "full_f32", &single, &of(Method::Full));
     let full = CorrelationParams { refinement: Refinement::Continuous, ..of(Method::Full) };
     find(&mut group, "full_continuous_f32", &single, &full);

@@ -12,8 +12,10 @@ use criterion::{
 };
 use ndarray::{Array2, Array3};
 use nonius::clustering::{
-    CenterOfMass, Detector, FeatureParams, FeaturePlan, Graph, LogSum, Neighbors, PixelStatistics, Scaling,
-    VirtualDetectors, WardParams, scale, ward,
+    CenterOfMass, DbscanParams, Detector, FeatureParams, FeaturePlan, Graph, HdbscanParams, KMeansParams,
+    LinkageParams, LogSum, MixtureParams, Neighbors, OpticsParams, PixelStatistics, Scaling,
+    SilhouetteParams, VirtualDetectors, WardParams, dbscan, gaussian_mixture, hdbscan, k_means, linkage,
+    optics, scale, silhouette, ward,
 };
 use nonius::core::{Consumer, DType, NoProgress, Pixel, Roi, ScanParams, pass};
 use nonius::{FrameSource, Scan};
@@ -69,6 +71,32 @@ fn one<C: Consumer + Sync>(
     });
 }
 
+fn clusters(c: &mut Criterion) {
+    let mut group = c.benchmark_group("samples/10890x302");
+    group.sampling_mode(SamplingMode::Flat).sample_size(10);
+    let x = samples([90, 121]);
+    let few = x.slice(ndarray::s![.., ..10]).to_owned();
+    let labels: Vec<_> = (0..x.nrows()).map(|i| Some(i / 121 / 25 * 5 + i % 121 / 25)).collect();
+    let mut run = |name: &str, run: &(dyn Fn() -> bool + Sync)| {
+        for threads in [1, 2] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let name = if threads == 1 { name.to_owned() } else { format!("{name}_2_threads") };
+            group.bench_function(name, |b| b.iter(|| pool.install(|| assert!(black_box(run())))));
+        }
+    };
+    let once = KMeansParams { n_starts: 1, ..Default::default() };
+    run("k_means/15", &|| k_means(x.view(), 15, &once, &NoProgress).is_ok());
+    run("dbscan", &|| dbscan(x.view(), 12.0, &DbscanParams::default(), &NoProgress).is_ok());
+    run("dbscan/10_columns", &|| dbscan(few.view(), 0.5, &DbscanParams::default(), &NoProgress).is_ok());
+    run("optics", &|| optics(x.view(), &OpticsParams::default(), &NoProgress).is_ok());
+    run("hdbscan", &|| hdbscan(x.view(), &HdbscanParams::default(), &NoProgress).is_ok());
+    run("mixture/10_columns", &|| {
+        gaussian_mixture(few.view(), 15, &MixtureParams::default(), &NoProgress).is_ok()
+    });
+    run("linkage/ward", &|| linkage(x.view(), &LinkageParams::default(), &NoProgress).is_ok());
+    run("silhouette", &|| silhouette(x.view(), &labels, &SilhouetteParams::default(), &NoProgress).is_ok());
+}
+
 fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("pass");
     group.sampling_mode(SamplingMode::Flat).sample_size(10);
@@ -122,5 +150,5 @@ fn regions(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, bench, regions);
+criterion_group!(benches, bench, regions, clusters);
 criterion_main!(benches);

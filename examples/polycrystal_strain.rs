@@ -21,8 +21,8 @@ use nonius::blobfinder::Lattice;
 use nonius::clustering::adjusted_rand_index;
 use nonius::core::{Axis, ScanParams, Selection};
 use nonius::io::{BloParams, ScanOptions, open_scan, write_blo};
-use nonius::plot::Map;
-use nonius::report::{FrameMatch, MapColors, ReportFrames, ReportMap, ScanReport};
+use nonius::plot::{Map, MapColors};
+use nonius::report::{FrameMatch, ReportFrames, ReportMap, ScanReport};
 use nonius::synthetic::{PolycrystalParams, PolycrystalScan, PolycrystalTruth};
 use nonius::workflow::strain::{StrainResult, StrainWorkflowParams, measure_superlattice, run};
 use nonius::{NoProgress, Scan};
@@ -180,7 +180,8 @@ fn write_report(stem: &str, selection: &Selection<'_>, found: &StrainResult) -> 
         let values: Array2<f64> = values.mapv(|v| factor * v).into_dimensionality()?;
         let map = ReportMap::new(name, unit, values.mapv(|v| v as f32));
         report.maps.push(ReportMap { colors: MapColors::Signed, ..map });
-        let picture = Map { title: format!("{name} / {unit}"), values, axes: axes.clone(), signed: true };
+        let picture =
+            Map { title: format!("{name} / {unit}"), values, axes: axes.clone(), colors: MapColors::Signed };
         let path = std::env::temp_dir().join(format!("{stem}.{file_name}.png"));
         picture.draw()?.write(&path)?;
         println!("wrote {}", path.display());

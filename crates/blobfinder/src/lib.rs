@@ -68,7 +68,7 @@ mod template;
 
 pub use correlation::{
     Border, CorrelationParams, CorrelationPlan, CorrelationScratch, DiskEdge, FitParams, Method, Peak,
-    PeakStatus, PixelNoise, Refinement, correlation_map,
+    PeakStatus, PixelNoise, Refinement, correlation_map, normalized_correlation_map,
 };
 pub use intensity::Intensity;
 pub use lattice::compatible;

@@ -85,6 +85,21 @@ impl Template {
         }
     }
 
+    /// Radius of the pixels around the centre that correlation coefficients are taken over, px: the disk or image, and
+    /// so much around it that the two can be told apart.
+    pub(crate) fn domain_radius(&self) -> f64 {
+        let around = |radius: f64| (1.5 * radius).max(radius + 1.5);
+        match &self.shape {
+            Shape::Formula(params) => {
+                let ring = if params.kind.has_ring() { params.outer() + 0.5 } else { 0.0 };
+                let stretch = params.ellipse.map_or(1.0, |ellipse| ellipse.stretch.max(1.0));
+                // A stretch may be any number, windows not.
+                (stretch * around(params.radius).max(ring)).min(2.0 * self.search + 2.0)
+            }
+            Shape::Image(image) => image.extent().max(around(image.radius().unwrap_or(0.0))),
+        }
+    }
+
     /// Value and slopes of an image template at `(dy, dx)` px from its centre; 0 for a formula.
     pub(crate) fn value_and_slopes(&self, offset: [f64; 2]) -> (f64, [f64; 2]) {
         match &self.shape {

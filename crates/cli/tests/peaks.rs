@@ -130,6 +130,38 @@ fn lattices_and_strain_are_those_of_the_frames() {
     assert_eq!(pictures, parts.map(|part| format!("strain0.{part}.png")));
 }
 
+/// The lattice turns by 0.3 rad from the middle of a row of nine frames to its ends.
+#[test]
+fn lattices_are_followed_over_the_scan() {
+    let folder = tempfile::tempdir().unwrap();
+    let turned = |k: usize| (0.3 * (k as f64 / 4.0 - 1.0)).sin_cos();
+    let of =
+        |vector: &dyn Fn(usize) -> [f64; 2]| Array3::from_shape_fn((1, 9, 2), |(_, k, axis)| vector(k)[axis]);
+    let a = of(&|k| [20.0 * turned(k).1, 20.0 * turned(k).0]);
+    let b = of(&|k| [-20.0 * turned(k).0, 20.0 * turned(k).1]);
+    let frame = DiffractionParams { electrons: 5000.0, max_index: 3, ..Default::default() };
+    let made = DiffractionScan::with_lattices(&frame, of(&|_| [64.0; 2]), a.clone(), b).unwrap();
+    let mut frames = Array4::<f32>::zeros((1, 9, 128, 128));
+    (0..9).for_each(|k| frames.slice_mut(s![0, k, .., ..]).assign(&made.frame(k).unwrap()));
+    write_npy(folder.path().join("bent.npy"), &frames).unwrap();
+    let with = |more: &[&str]| {
+        let args = ["peaks", "bent.npy", "--radius", "5", "--search", "8", "--lattice", "64,64,20,0,0,20"];
+        run(folder.path(), &[&args[..], &["--out", "bent.h5", "--no-pictures", "--json"], more].concat())
+    };
+    let right = || {
+        let found: Vec<f64> = array(folder.path(), "bent.h5", "a").iter().copied().collect();
+        (0..9).filter(|&k| (0..2).all(|i| (found[2 * k + i] - a[[0, k, i]]).abs() < 0.05)).count()
+    };
+    with(&[]);
+    assert!(right() < 7, "{}", right());
+    let found = with(&["--from-neighbors"]);
+    assert_eq!((right(), &found["lattice"]["n_matched"]), (9, &json!(9)));
+    let n = array(folder.path(), "bent.h5", "round").iter().filter(|r| **r > 0.0).count();
+    assert!(n >= 3 && found["lattice"]["n_from_neighbors"] == n);
+    with(&["--from-neighbors=0"]);
+    assert!(right() < 7);
+}
+
 #[test]
 fn threads_leave_no_trace_and_what_is_outside_is_nan() {
     let (folder, _) = folder();

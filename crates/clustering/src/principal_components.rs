@@ -57,19 +57,24 @@ pub fn principal_components(
         return Err(Error::parameter("n_components", "at least 1, at most samples and columns", got));
     }
     let mean = features.sum_axis(Axis(0)) / n as f64;
-    let centred = &features - &mean;
+    let mut centred = &features - &mean;
+    // At most 1, so that products of products are numbers.
+    let size = centred.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    if size > 0.0 {
+        centred /= size;
+    }
     let divisor = n.max(2) as f64 - 1.0;
     let by_samples = n < width;
     let products = if by_samples { centred.dot(&centred.t()) } else { centred.t().dot(&centred) } / divisor;
-    let total_variance = products.diag().sum();
-    let eigen = SymmetricEigen::new(DMatrix::from_fn(n.min(width), n.min(width), |i, j| products[[i, j]]));
-    let mut order: Vec<usize> = (0..n.min(width)).collect();
+    let total_variance = products.diag().sum() * size * size;
+    let n_products = n.min(width);
+    let eigen = SymmetricEigen::new(DMatrix::from_fn(n_products, n_products, |i, j| products[[i, j]]));
+    let mut order: Vec<usize> = (0..n_products).collect();
     order.sort_by(|&i, &j| eigen.eigenvalues[j].total_cmp(&eigen.eigenvalues[i]));
-    order.truncate(n_components);
     let greatest = eigen.eigenvalues[order[0]];
     let mut components = Array2::zeros((n_components, width));
     let mut variances = Array1::zeros(n_components);
-    for (k, &column) in order.iter().enumerate() {
+    for (k, &column) in order.iter().take(n_components).enumerate() {
         let variance = eigen.eigenvalues[column];
         if variance <= ROUNDING * greatest {
             continue;
@@ -79,15 +84,10 @@ pub fn principal_components(
         let greatest = direction.iter().fold(0.0, |m: f64, v| if v.abs() > m.abs() { *v } else { m });
         let length = direction.dot(&direction).sqrt().copysign(greatest);
         components.row_mut(k).assign(&(direction / length));
-        variances[k] = variance;
+        variances[k] = variance * size * size;
     }
-    Ok(PrincipalComponents {
-        scores: centred.dot(&components.t()),
-        variances,
-        mean,
-        components,
-        total_variance,
-    })
+    let scores = centred.dot(&components.t()) * size;
+    Ok(PrincipalComponents { mean, components, variances, total_variance, scores })
 }
 
 /// Variances below this share of the greatest are none.

@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_finite;
-use crate::{Error, Metric, NoProgress, PairDistances, Result, Rows};
+use crate::{Error, Metric, PairDistances, Progress, Result, Rows};
 
 /// Bytes of distances that are kept rather than computed again: those of 16 000 points.
 const KEPT: u64 = 1 << 30;
@@ -75,18 +75,23 @@ pub struct HdbscanClusters {
 ///
 /// ```
 /// use ndarray::array;
-/// use nonius_core::{HdbscanParams, hdbscan};
+/// use nonius_core::{HdbscanParams, NoProgress, hdbscan};
 ///
 /// let points = array![[0.0], [0.1], [0.2], [5.0], [5.1], [5.2], [50.0]];
-/// let found = hdbscan(points.view(), &HdbscanParams { min_cluster_size: 3, min_samples: 1 })?;
+/// let found = hdbscan(points.view(), &HdbscanParams { min_cluster_size: 3, min_samples: 1 }, &NoProgress)?;
 /// assert_eq!(found.labels, [Some(0), Some(0), Some(0), Some(1), Some(1), Some(1), None]);
 /// # Ok::<(), nonius_core::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Parameter`] as [`HdbscanParams::validate`] and for coordinates above 1e150; [`Error::NotFinite`];
-/// [`Error::Empty`] for several points without coordinates. No point is no error, nor is one: noise.
-pub fn hdbscan(points: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<HdbscanClusters> {
+/// [`Error::Empty`] for several points without coordinates; [`Error::Cancelled`]. No point is no error, nor is one:
+/// noise.
+pub fn hdbscan(
+    points: ArrayView2<'_, f64>,
+    params: &HdbscanParams,
+    progress: &dyn Progress,
+) -> Result<HdbscanClusters> {
     params.validate()?;
     check_finite("points", points)?;
     let n = points.nrows();
@@ -97,17 +102,20 @@ pub fn hdbscan(points: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<Hd
             stabilities: vec![],
         });
     }
-    let rows = Rows::new(points, Metric::Euclidean)?;
+    let pairs = PairDistances::new(Rows::new(points, Metric::Euclidean)?, KEPT, progress)?;
     // Itself is the nearest of all.
-    let core = rows.nearest_distances(params.min_samples.saturating_add(1).min(n), &NoProgress)?;
-    let pairs = PairDistances::new(rows, KEPT, &NoProgress)?;
-    let merges = merge_tree(spanning_tree(&pairs, &core), n);
+    let core = pairs.nearest_distances(params.min_samples.saturating_add(1).min(n), progress)?;
+    let merges = merge_tree(spanning_tree(&pairs, &core, progress)?, n);
     let tree = CondensedTree::new(&merges, n, params.min_cluster_size);
     Ok(tree.clusters(n))
 }
 
 /// The minimum spanning tree of the mutual reachability, grown from the first point: edges ascending.
-fn spanning_tree(pairs: &PairDistances, core: &[f64]) -> Vec<(usize, usize, f64)> {
+fn spanning_tree(
+    pairs: &PairDistances,
+    core: &[f64],
+    progress: &dyn Progress,
+) -> Result<Vec<(usize, usize, f64)>> {
     let n = core.len();
     // For each point outside the tree: the nearest within, and its distance.
     let mut nearest = vec![(0, f64::INFINITY); n];
@@ -115,7 +123,12 @@ fn spanning_tree(pairs: &PairDistances, core: &[f64]) -> Vec<(usize, usize, f64)
     let mut edges = Vec::with_capacity(n - 1);
     let mut distances = vec![0.0; n];
     let mut last = 0;
+    progress.start("spanning tree", n as u64 - 1);
     while !outside.is_empty() {
+        if progress.cancelled() {
+            progress.finish();
+            return Err(Error::Cancelled);
+        }
         pairs.from_row(last, &mut distances);
         let mut best = 0;
         for (at, &j) in outside.iter().enumerate() {
@@ -130,9 +143,11 @@ fn spanning_tree(pairs: &PairDistances, core: &[f64]) -> Vec<(usize, usize, f64)
         // Not swapped: the order of the rest decides ties.
         last = outside.remove(best);
         edges.push((nearest[last].0, last, nearest[last].1));
+        progress.advance(1);
     }
+    progress.finish();
     edges.sort_by(|a, b| a.2.total_cmp(&b.2));
-    edges
+    Ok(edges)
 }
 
 /// Two nodes become one at a distance. Nodes below n are points; `n + k` is the k-th merge.
@@ -306,6 +321,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::NoProgress;
 
     /// Kruskal's tree, edge by edge over all pairs.
     fn plain_tree_weight(pairs: &PairDistances, core: &[f64]) -> Vec<f64> {
@@ -339,9 +355,9 @@ mod tests {
             let points = Array2::from_shape_vec((n, 3), values[..3 * n].to_vec()).unwrap();
             prop_assume!(n >= 2);
             let rows = Rows::new(points.view(), Metric::Euclidean).unwrap();
-            let core = rows.nearest_distances((k + 1).min(n), &NoProgress).unwrap();
             let pairs = PairDistances::new(rows, 0, &NoProgress).unwrap();
-            let edges = spanning_tree(&pairs, &core);
+            let core = pairs.nearest_distances((k + 1).min(n), &NoProgress).unwrap();
+            let edges = spanning_tree(&pairs, &core, &NoProgress).unwrap();
             let plain = plain_tree_weight(&pairs, &core);
             prop_assert_eq!(edges.iter().map(|e| e.2).collect::<Vec<_>>(), plain);
         }
@@ -351,8 +367,8 @@ mod tests {
             let n = values.len() / 2;
             let points = Array2::from_shape_vec((n, 2), values[..2 * n].to_vec()).unwrap();
             let params = HdbscanParams { min_cluster_size: 3, min_samples: 2 };
-            let found = hdbscan(points.view(), &params).unwrap();
-            let scaled = hdbscan((&points * 4.0).view(), &params).unwrap();
+            let found = hdbscan(points.view(), &params, &NoProgress).unwrap();
+            let scaled = hdbscan((&points * 4.0).view(), &params, &NoProgress).unwrap();
             prop_assert_eq!(&found.labels, &scaled.labels);
             for (label, p) in found.labels.iter().zip(&found.probabilities) {
                 prop_assert!((0.0..=1.0).contains(p));
@@ -370,8 +386,8 @@ mod tests {
             let step = (turn..).find(|&step| gcd(step, n) == 1).unwrap();
             let order: Vec<usize> = (0..n).map(|i| i * step % n).collect();
             let params = HdbscanParams { min_cluster_size: 4, min_samples: 2 };
-            let found = hdbscan(points.view(), &params).unwrap();
-            let turned = hdbscan(points.select(ndarray::Axis(0), &order).view(), &params).unwrap();
+            let found = hdbscan(points.view(), &params, &NoProgress).unwrap();
+            let turned = hdbscan(points.select(ndarray::Axis(0), &order).view(), &params, &NoProgress).unwrap();
             for (a, &i) in order.iter().enumerate() {
                 prop_assert_eq!(turned.probabilities[a], found.probabilities[i]);
                 for (b, &j) in order.iter().enumerate() {
@@ -393,7 +409,9 @@ mod tests {
         let mut rows: Vec<[f64; 2]> = blob(0.0, 0.0).chain(blob(4.0, 3.0)).collect();
         rows.push([20.0, -20.0]);
         let points: Array2<f64> = rows.into();
-        let found = hdbscan(points.view(), &HdbscanParams { min_cluster_size: 4, min_samples: 2 }).unwrap();
+        let found =
+            hdbscan(points.view(), &HdbscanParams { min_cluster_size: 4, min_samples: 2 }, &NoProgress)
+                .unwrap();
         assert_eq!(found.stabilities.len(), 2);
         assert!(found.labels[..9].iter().all(|l| *l == found.labels[0] && l.is_some()));
         assert!(found.labels[9..18].iter().all(|l| *l == found.labels[9] && l.is_some()));
@@ -407,7 +425,9 @@ mod tests {
         // min_samples 1, so core distances are those to the nearest; leaves of size 2 at distances 1 and 1, joined at 3;
         // another pair far away at 2: S of the first two (1 − 1/3)·2 each, of their parent (1/3 − 1/100)·4 = 1.293 < 2.67.
         let points = array![[0.0], [1.0], [4.0], [5.0], [105.0], [107.0]];
-        let found = hdbscan(points.view(), &HdbscanParams { min_cluster_size: 2, min_samples: 1 }).unwrap();
+        let found =
+            hdbscan(points.view(), &HdbscanParams { min_cluster_size: 2, min_samples: 1 }, &NoProgress)
+                .unwrap();
         let l = &found.labels;
         assert!(l.iter().all(Option::is_some));
         assert!(l[0] == l[1] && l[2] == l[3] && l[4] == l[5] && l[0] != l[2] && l[2] != l[4]);
@@ -422,19 +442,35 @@ mod tests {
     #[test]
     fn little_or_bad_input_has_an_outcome() {
         let params = HdbscanParams { min_cluster_size: 2, min_samples: 9 };
-        assert_eq!(hdbscan(Array2::zeros((0, 2)).view(), &params).unwrap(), HdbscanClusters::default());
-        assert_eq!(hdbscan(Array2::zeros((1, 2)).view(), &params).unwrap().labels, [None]);
-        assert_eq!(hdbscan(array![[0.0], [1.0]].view(), &params).unwrap().labels, [None, None]);
-        assert!(hdbscan(array![[0.0], [f64::NAN]].view(), &params).is_err());
+        assert_eq!(
+            hdbscan(Array2::zeros((0, 2)).view(), &params, &NoProgress).unwrap(),
+            HdbscanClusters::default()
+        );
+        assert_eq!(hdbscan(Array2::zeros((1, 2)).view(), &params, &NoProgress).unwrap().labels, [None]);
+        assert_eq!(hdbscan(array![[0.0], [1.0]].view(), &params, &NoProgress).unwrap().labels, [None, None]);
+        assert!(hdbscan(array![[0.0], [f64::NAN]].view(), &params, &NoProgress).is_err());
         assert!(
-            hdbscan(array![[0.0]].view(), &HdbscanParams { min_cluster_size: 1, min_samples: 1 }).is_err()
+            hdbscan(
+                array![[0.0]].view(),
+                &HdbscanParams { min_cluster_size: 1, min_samples: 1 },
+                &NoProgress
+            )
+            .is_err()
         );
         assert!(
-            hdbscan(array![[0.0]].view(), &HdbscanParams { min_cluster_size: 2, min_samples: 0 }).is_err()
+            hdbscan(
+                array![[0.0]].view(),
+                &HdbscanParams { min_cluster_size: 2, min_samples: 0 },
+                &NoProgress
+            )
+            .is_err()
         );
         // Points that all coincide split at distance 0 without a NaN.
-        let same =
-            hdbscan(Array2::ones((8, 2)).view(), &HdbscanParams { min_cluster_size: 2, min_samples: 1 });
+        let same = hdbscan(
+            Array2::ones((8, 2)).view(),
+            &HdbscanParams { min_cluster_size: 2, min_samples: 1 },
+            &NoProgress,
+        );
         assert!(same.unwrap().probabilities.iter().all(|p| (0.0..=1.0).contains(p)));
     }
 }

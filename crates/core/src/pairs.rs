@@ -92,6 +92,29 @@ impl PairDistances {
         &self.rows
     }
 
+    /// Distance of every row to its `rank`-th nearest, as [`Rows::nearest_distances`] gives it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for rank 0; [`Error::Cancelled`].
+    pub fn nearest_distances(&self, rank: usize, progress: &dyn Progress) -> Result<Vec<f64>> {
+        let n = self.rows.n_rows();
+        if self.kept.is_none() || rank == 0 || rank > n {
+            return self.rows.nearest_distances(rank, progress);
+        }
+        let mut nearest = vec![0.0; n];
+        nearest.par_chunks_mut(Rows::SWEEP).enumerate().for_each(|(block, nearest)| {
+            if progress.cancelled() {
+                return;
+            }
+            let mut distances = vec![0.0; n];
+            for (at, nearest) in nearest.iter_mut().enumerate() {
+                self.from_row(block * Rows::SWEEP + at, &mut distances);
+                *nearest = *distances.select_nth_unstable_by(rank - 1, f64::total_cmp).1;
+            }
+        });
+        if progress.cancelled() { Err(Error::Cancelled) } else { Ok(nearest) }
+    }
+
     /// Distances from row `i` to every row.
     ///
     /// # Panics
@@ -141,6 +164,11 @@ mod tests {
                 again.from_row(i, &mut b);
                 assert_eq!(a, b, "row {i} of {n}");
             }
+            for rank in [1, n.div_ceil(2), n, n + 1] {
+                let of = |pairs: &PairDistances| pairs.nearest_distances(rank, &NoProgress).unwrap();
+                assert_eq!(of(&kept), of(&again), "rank {rank} of {n}");
+            }
+            assert!(kept.nearest_distances(0, &NoProgress).is_err());
             let condensed = condensed_distances(&rows, &NoProgress).unwrap();
             assert_eq!(condensed.len() * 8, condensed_size(n) as usize);
         }

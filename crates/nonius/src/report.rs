@@ -12,9 +12,10 @@ use std::path::Path;
 use crate::io;
 use crate::plot::Picture;
 
+pub use crate::plot::MapColors;
 use base64::base64;
 pub use frames::{FrameMatch, FramePictureParams, FrameSpot, ReportFrames};
-pub use maps::{MapColors, ReportMap};
+pub use maps::ReportMap;
 pub use scan::{ReportTable, ScanReport};
 
 /// A page under construction: parts stand in the order in which they are added.

@@ -8,3 +8,5 @@ mod made;
 mod joined;
 // What stands in the file.
 mod report;
+// Workflows against scans that were made.
+mod strain;

@@ -27,7 +27,7 @@ pub struct FitParams {
     pub margin: f64,
     /// By which part of itself the template's radius may be wrong. Default: 0.15.
     pub radius_tolerance: f64,
-    /// Noise of the pixels. Default: counting.
+    /// Noise of the pixels. Default: whichever suits a frame.
     pub noise: PixelNoise,
     /// Edge of the disks. Default: whichever suits a frame.
     pub edge: DiskEdge,
@@ -56,8 +56,10 @@ pub enum DiskEdge {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PixelNoise {
-    /// In proportion, as counts of electrons do.
+    /// The one at which the pixels of a frame's disks are likelier; the clearest eight are asked.
     #[default]
+    Auto,
+    /// In proportion, as counts of electrons do.
     Counting,
     /// Not at all: noise of the read-out.
     Uniform,
@@ -65,7 +67,7 @@ pub enum PixelNoise {
 
 impl Default for FitParams {
     fn default() -> Self {
-        FitParams { margin: 2.0, radius_tolerance: 0.15, noise: PixelNoise::Counting, edge: DiskEdge::Auto }
+        FitParams { margin: 2.0, radius_tolerance: 0.15, noise: PixelNoise::Auto, edge: DiskEdge::Auto }
     }
 }
 
@@ -136,6 +138,17 @@ pub(crate) struct Fitted {
     pub(crate) covariance: [[f64; 2]; 2],
     /// −2 ln L for normal noise of unknown size, up to a constant.
     pub(crate) unlikeliness: f64,
+    /// The same of the same disk if the noise were the same for all pixels.
+    pub(crate) if_uniform: f64,
+}
+
+/// Models that a disk is fitted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Models {
+    /// Whether with a ramp for its edge, whether with pixels that count what falls on their area.
+    pub(crate) edges: [bool; 2],
+    /// Noise is that of counts; else the same for all pixels.
+    pub(crate) counting: bool,
 }
 
 /// What a template is to a fit.
@@ -542,6 +555,20 @@ impl Window {
         n * chi2.max(f64::MIN_POSITIVE).ln() - self.pixels.iter().map(|p| p.weight.ln()).sum::<f64>()
     }
 
+    /// Unlikeliness at uniform noise, A and B at their best.
+    fn unlikeliness_if_uniform(&self, model: &Model<'_>, q: [f64; 2], radius: f64) -> Option<f64> {
+        let edge = model.edge(radius, SHARP);
+        let mut levels = Levels::default();
+        for &Pixel { y, x, value, .. } in &self.pixels {
+            levels.w += 1.0;
+            levels.wv += value;
+            levels.wvv += value * value;
+            levels.add(&Pixel { y, x, value, weight: 1.0 }, edge.share(y - q[0], x - q[1]));
+        }
+        let chi2 = levels.fit()?.1.max(f64::MIN_POSITIVE);
+        Some(self.pixels.len() as f64 * chi2.ln())
+    }
+
     /// Weights 1/variance, the variance as the model expects it.
     fn weigh(&mut self, model: &Model<'_>, q: [f64; 2], radius: f64, softness: f64, [a, b]: [f64; 2]) {
         let edge = model.edge(radius, softness);
@@ -637,15 +664,15 @@ pub(crate) struct Place<'a, F> {
     pub(crate) others: &'a [[f64; 2]],
 }
 
-/// Fits the disk that stands near a place, once for each model: whether pixels count what falls on their area. None
-/// where the fit finds no disk brighter than its surroundings near the start.
-pub(crate) fn fit_disk<F: Real, const MODELS: usize>(
+/// Fits the disk that stands near a place, once for each kind of edge that the models have. None where the fit finds no
+/// disk brighter than its surroundings near the start.
+pub(crate) fn fit_disk<F: Real>(
     place: &Place<'_, F>,
     outline: &Outline,
-    areas: [bool; MODELS],
+    models: Models,
     params: &FitParams,
     window: &mut Window,
-) -> [Option<Fitted>; MODELS] {
+) -> [Option<Fitted>; 2] {
     // A wide edge has no shape of its own.
     let soft = Model { outline, area: false };
     let mut q = place.start;
@@ -653,14 +680,17 @@ pub(crate) fn fit_disk<F: Real, const MODELS: usize>(
     let reach = outline.extent() + params.margin;
     window.gather(place, place.start, reach + 1.0, outline.keep_off());
     let Some(approached) = descend(window, &soft, &mut q, &mut radius, SOFT, None) else {
-        return [None; MODELS];
+        return [None; 2];
     };
-    areas.map(|area| {
+    [false, true].map(|area| {
+        if !models.edges[usize::from(area)] {
+            return None;
+        }
         window.gather(place, q, reach, outline.keep_off());
-        if params.noise == PixelNoise::Counting {
+        if models.counting {
             window.weigh(&soft, q, radius, SOFT, approached.linear);
         }
-        from_approach(place.start, &Model { outline, area }, q, params, window)
+        from_approach(place.start, &Model { outline, area }, models.counting, q, params, window)
     })
 }
 
@@ -668,6 +698,7 @@ pub(crate) fn fit_disk<F: Real, const MODELS: usize>(
 fn from_approach(
     start: [f64; 2],
     model: &Model<'_>,
+    counting: bool,
     mut q: [f64; 2],
     params: &FitParams,
     window: &mut Window,
@@ -678,7 +709,7 @@ fn from_approach(
     let free = t > 0.0 && matches!(model.outline, Outline::Disk(_));
     let radii = free.then_some([(1.0 - t) * size, (1.0 + t) * size]);
     let mut least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
-    if params.noise == PixelNoise::Counting {
+    if counting {
         window.weigh(model, q, radius, SHARP, least.linear);
         least = descend(window, model, &mut q, &mut radius, SHARP, radii)?;
     }
@@ -703,12 +734,13 @@ fn average(
     const SPACING: f64 = 1.25;
     let s2 = window.scale(least.chi2, if radius_is_free { N } else { N - 1 })?;
     let unlikeliness = window.unlikeliness(least.chi2);
+    let if_uniform = window.unlikeliness_if_uniform(model, q, radius).unwrap_or(f64::INFINITY);
     let inverse = covariance(least.normal().0, radius_is_free)?;
     let covariance = inverse.map(|row| row.map(|c| s2 * c));
     let sigma = [covariance[0][0].sqrt(), covariance[1][1].sqrt()];
     // Noiseless pixels; or an edge that no grid of this kind describes.
     if s2 <= 0.0 || sigma.iter().any(|s| !(1e-7..0.5).contains(s)) {
-        return Some(Fitted { position: q, covariance, unlikeliness });
+        return Some(Fitted { position: q, covariance, unlikeliness, if_uniform });
     }
     let (mut mass, mut first, mut second) = (0.0, [0.0; 2], [[0.0; 2]; 2]);
     for i in -SIDE..=SIDE {
@@ -729,9 +761,9 @@ fn average(
     let spread = [0, 1].map(|a| [0, 1].map(|b| second[a][b] / mass - mean[a] * mean[b]));
     let trusted = spread[0][0] > 0.0 && spread[1][1] > 0.0 && mean.iter().all(|m| m.is_finite());
     Some(if trusted {
-        Fitted { position: [q[0] + mean[0], q[1] + mean[1]], covariance: spread, unlikeliness }
+        Fitted { position: [q[0] + mean[0], q[1] + mean[1]], covariance: spread, unlikeliness, if_uniform }
     } else {
-        Fitted { position: q, covariance, unlikeliness }
+        Fitted { position: q, covariance, unlikeliness, if_uniform }
     })
 }
 

@@ -5,11 +5,15 @@ mod direct;
 mod disk_fit;
 mod full;
 mod map;
+mod normalized;
 mod params;
 mod upsampled;
 
 pub use disk_fit::{DiskEdge, FitParams, PixelNoise};
 pub use params::{Border, CorrelationParams, Method, Refinement};
+
+use std::fmt;
+use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::{
@@ -22,9 +26,10 @@ use crate::Template;
 use crate::intensity::finite_range;
 use crop::{Crop, CropScratch};
 use direct::Direct;
-use disk_fit::{Fitted, Outline, Place, Window, fit_disk};
+use disk_fit::{Fitted, Models, Outline, Place, Window, fit_disk};
 use full::{Full, FullScratch};
 use map::Map;
+use normalized::{Normalized, NormalizedScratch};
 use upsampled::{Sampled, UpsampleScratch, greatest_sample};
 
 /// A disk that was looked for around one position of a frame.
@@ -91,9 +96,21 @@ pub struct CorrelationPlan<F: Real> {
     half: usize,
     outlines: Vec<Outline>,
     live: Option<Vec<bool>>,
+    /// In place of the parameters' transform of intensities.
+    function: Option<Function<F>>,
     engine: Engine<F>,
     /// The transform whose polynomial a window's map is.
     window: RealFft2<F>,
+}
+
+/// What a caller does to pixel values.
+#[derive(Clone)]
+struct Function<F>(Arc<dyn Fn(&mut [F], F) + Send + Sync>);
+
+impl<F> fmt::Debug for Function<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a function")
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -101,6 +118,17 @@ enum Engine<F: Real> {
     Crop(Crop<F>),
     Full(Full<F>),
     Direct(Direct<F>),
+    Coefficients(Coefficients),
+}
+
+/// Correlation coefficients, by whichever method.
+#[derive(Debug, Clone)]
+struct Coefficients {
+    engine: Normalized,
+    /// Shape of what is transformed: the frame, or a window.
+    shape: (usize, usize),
+    /// How far a template reaches.
+    reach: usize,
 }
 
 /// Working memory of one thread for a [`CorrelationPlan`].
@@ -111,13 +139,14 @@ pub struct CorrelationScratch<F: Real> {
     windows: [Vec<F>; 2],
     crop: Option<CropScratch<F>>,
     full: Option<FullScratch<F>>,
+    coefficients: Option<NormalizedScratch>,
     spectrum: Vec<Complex<F>>,
     upsample: UpsampleScratch,
     fit: Window,
     /// Where disks were found before any was fitted, and which of them are neighbours of the one in question.
     found: Vec<[f64; 2]>,
     others: Vec<[f64; 2]>,
-    /// Those that were asked which edge disks have, with the fits of a ramp and of areas.
+    /// Those that were asked which edge disks have and which noise pixels, with the fits of a ramp and of areas.
     asked: Vec<(usize, [Option<Fitted>; 2])>,
 }
 
@@ -136,6 +165,9 @@ impl<F: Real> CorrelationPlan<F> {
             templates.iter().map(|t| t.mask(shape, center)).collect()
         };
         let engine = match params.method {
+            _ if params.normalized => {
+                Engine::Coefficients(Coefficients::new(shape, templates, half, params.method)?)
+            }
             Method::Crop => Engine::Crop(Crop::new(2 * half, &masks((2 * half, 2 * half)))),
             Method::Full => Engine::Full(Full::new(shape, &masks(shape))?),
             Method::Direct { steps } => {
@@ -148,6 +180,7 @@ impl<F: Real> CorrelationPlan<F> {
             half,
             outlines: templates.iter().map(Outline::of).collect(),
             live: None,
+            function: None,
             engine,
             window: RealFft2::new((2 * half, 2 * half))?,
         })
@@ -163,6 +196,30 @@ impl<F: Real> CorrelationPlan<F> {
         Ok(self)
     }
 
+    /// Transforms pixel values by `function` before they are correlated, in place of
+    /// [`intensity`](CorrelationParams::intensity). Fits see the pixels as they are.
+    ///
+    /// It is called with the values of a window around a position in row-major order, or with those of the frame for the
+    /// methods that take it whole, and with the least of them, which missing pixels have been given. What it makes not
+    /// finite becomes the least of the rest. It is called by many threads at once, and must answer the same to the same
+    /// values.
+    ///
+    /// ```
+    /// use nonius_blobfinder::{CorrelationPlan, Refinement, Template, TemplateKind, TemplateParams};
+    ///
+    /// let template = Template::new(&TemplateParams::new(TemplateKind::Circular, 5.0))?;
+    /// let frame = template.mask((64, 64), [30.0, 33.0]).mapv(|v| 100.0 * v + 10.0);
+    /// let params = nonius_blobfinder::CorrelationParams { refinement: Refinement::Paraboloid, ..Default::default() };
+    /// let plan = CorrelationPlan::<f64>::new((64, 64), &[template], &params)?
+    ///     .with_intensity(|values, least| values.iter_mut().for_each(|v| *v = (*v - least).powf(0.3)));
+    /// assert_eq!(plan.run(frame.view(), &[[32, 32]])?[0].center, [30, 33]);
+    /// # Ok::<(), nonius_core::Error>(())
+    /// ```
+    pub fn with_intensity(mut self, function: impl Fn(&mut [F], F) + Send + Sync + 'static) -> Self {
+        self.function = Some(Function(Arc::new(function)));
+        self
+    }
+
     /// Shape `(y, x)` of the frames.
     pub fn frame_shape(&self) -> (usize, usize) {
         self.shape
@@ -175,16 +232,22 @@ impl<F: Real> CorrelationPlan<F> {
 
     /// Working memory for one thread.
     pub fn scratch(&self) -> CorrelationScratch<F> {
-        let side = match &self.engine {
-            Engine::Crop(_) | Engine::Full(_) => 2 * self.half,
-            Engine::Direct(direct) => direct.window().max(direct.side()),
+        let area = match &self.engine {
+            Engine::Crop(_) | Engine::Full(_) => (2 * self.half).pow(2),
+            Engine::Direct(direct) => direct.window().max(direct.side()).pow(2),
+            Engine::Coefficients(of) => of.shape.0 * of.shape.1,
         };
-        let window = || vec![F::zero(); side * side];
+        let window = || vec![F::zero(); area];
         CorrelationScratch {
             transformed: Vec::new(),
             windows: [window(), window()],
             crop: if let Engine::Crop(crop) = &self.engine { Some(crop.scratch()) } else { None },
             full: if let Engine::Full(full) = &self.engine { Some(full.scratch()) } else { None },
+            coefficients: if let Engine::Coefficients(of) = &self.engine {
+                Some(of.engine.scratch())
+            } else {
+                None
+            },
             spectrum: self.window.spectrum(),
             upsample: UpsampleScratch::default(),
             fit: Window::default(),
@@ -231,30 +294,21 @@ impl<F: Real> CorrelationPlan<F> {
             Engine::Crop(crop) => self.in_windows(crop, frame, positions, scratch, peaks),
             Engine::Full(full) => self.in_whole_maps(full, frame, positions, scratch, peaks)?,
             Engine::Direct(direct) => self.by_sums(direct, frame, positions, scratch, peaks),
+            Engine::Coefficients(of) => self.by_coefficients(of, frame, positions, scratch, peaks)?,
         }
         if let Refinement::Fit(fit) = &self.params.refinement {
             scratch.found.clear();
             scratch
                 .found
                 .extend(peaks.iter().filter(|p| p.status != PeakStatus::NoSignal).map(|p| p.refined));
-            scratch.asked.clear();
-            let area = match fit.edge {
-                DiskEdge::Ramp => false,
-                DiskEdge::Area => true,
-                DiskEdge::Auto => {
-                    self.outlines.iter().any(|o| matches!(o, Outline::Disk(_)))
-                        && self.areas_are_likelier(fit, frame, peaks, scratch)
-                }
-            };
+            let models = self.likeliest(fit, frame, peaks, scratch);
             for (k, peak) in peaks.iter_mut().enumerate() {
                 if peak.status == PeakStatus::NoSignal {
                     continue;
                 }
-                let asked = scratch.asked.iter().find(|(asked, _)| *asked == k).map(|(_, fits)| fits);
-                let fitted = match asked {
-                    Some(fits) => fits[usize::from(area)],
-                    None => self.fitted(fit, frame, k, peak, [area], scratch)[0],
-                };
+                let asked = scratch.asked.iter().find(|(asked, _)| *asked == k).map(|(_, fits)| *fits);
+                let fits = asked.unwrap_or_else(|| self.fitted(fit, frame, k, peak, models, scratch));
+                let fitted = fits[usize::from(models.edges[1])];
                 match fitted {
                     Some(fitted) => {
                         peak.refined = fitted.position;
@@ -325,9 +379,7 @@ impl<F: Real> CorrelationPlan<F> {
         let (h, w) = self.shape;
         let CorrelationScratch { transformed, windows, full: full_scratch, upsample, .. } = scratch;
         let full_scratch = full_scratch.as_mut().expect("scratch of a plan of whole frames");
-        transformed.clear();
-        transformed.extend_from_slice(frame);
-        if !self.transform(transformed, |i| self.live.as_ref().is_none_or(|live| live[i])) {
+        if !self.transform(self.seen(frame, transformed)) {
             peaks.extend(positions.iter().map(|&p| no_signal(p)));
             return Ok(());
         }
@@ -337,9 +389,7 @@ impl<F: Real> CorrelationPlan<F> {
             if k == 0 || self.outlines.len() > 1 {
                 full.correlate(self.template_of(k), full_scratch)?;
             }
-            let within = |c: i32, n: usize| c.clamp(0, n as i32) as usize;
-            let low = [within(p[0] - s, h), within(p[1] - s, w)];
-            let size = [within(p[0] + s, h) - low[0], within(p[1] + s, w) - low[1]];
+            let (low, size) = self.window_in_frame(p);
             let side = 2 * self.half;
             let (map, corner) = if self.params.border == Border::Zero {
                 let corner = p.map(|c| c - s);
@@ -380,9 +430,7 @@ impl<F: Real> CorrelationPlan<F> {
         peaks: &mut Vec<Peak>,
     ) {
         let CorrelationScratch { transformed, windows, .. } = scratch;
-        transformed.clear();
-        transformed.extend_from_slice(frame);
-        if !self.transform(transformed, |i| self.live.as_ref().is_none_or(|live| live[i])) {
+        if !self.transform(self.seen(frame, transformed)) {
             peaks.extend(positions.iter().map(|&p| no_signal(p)));
             return;
         }
@@ -411,27 +459,109 @@ impl<F: Real> CorrelationPlan<F> {
         }
     }
 
+    fn by_coefficients(
+        &self,
+        of: &Coefficients,
+        frame: &[F],
+        positions: &[[i32; 2]],
+        scratch: &mut CorrelationScratch<F>,
+        peaks: &mut Vec<Peak>,
+    ) -> Result<()> {
+        let CorrelationScratch { transformed, windows, coefficients, .. } = scratch;
+        let coefficients = coefficients.as_mut().expect("scratch of a plan of coefficients");
+        let [pixels, map] = windows;
+        let whole = self.params.method == Method::Full;
+        let mut signal = whole && {
+            self.seen(frame, transformed);
+            self.load(of, transformed, coefficients)?
+        };
+        for (k, &p) in positions.iter().enumerate() {
+            let template = self.template_of(k);
+            let (map, corner) = if whole {
+                if signal && (k == 0 || self.outlines.len() > 1) {
+                    of.engine.correlate(template, [0, 0], self.shape, false, coefficients, map)?;
+                }
+                let (low, size) = self.window_in_frame(p);
+                (Map::new(map, self.shape.1, low, size[0], size[1]), low.map(|c| c as i32))
+            } else {
+                let (side, reach) = (of.shape.0, of.reach);
+                let n = side - 2 * reach;
+                let corner = p.map(|c| c - (n / 2) as i32);
+                self.window(frame, corner.map(|c| c - reach as i32), side, F::nan(), pixels);
+                signal = self.load(of, pixels, coefficients)?;
+                if signal {
+                    of.engine.correlate(template, [reach; 2], (n, n), true, coefficients, map)?;
+                }
+                (Map::new(map, n, [0, 0], n, n), corner)
+            };
+            let map = map.filter(|map| signal && map.at(map.maximum()) > F::of(normalized::LEAST));
+            peaks.push(map.map_or_else(
+                || no_signal(p),
+                |map| {
+                    let at = map.maximum();
+                    self.peak(&map, at, self.refined(&map, at), corner)
+                },
+            ));
+        }
+        Ok(())
+    }
+
+    /// Transforms the intensities of a window or frame whose missing pixels are not finite, and hands it to
+    /// coefficients; false if it is constant.
+    fn load(&self, of: &Coefficients, pixels: &mut [F], scratch: &mut NormalizedScratch) -> Result<bool> {
+        scratch.missing.clear();
+        scratch.missing.extend(pixels.iter().map(|v| !v.is_finite()));
+        let signal = self.transform(pixels);
+        if signal {
+            of.engine.load(pixels, scratch)?;
+        }
+        Ok(signal)
+    }
+
+    /// The part of the frame that is no further than the search from a position: first pixel and size.
+    fn window_in_frame(&self, p: [i32; 2]) -> ([usize; 2], [usize; 2]) {
+        let s = match self.params.method {
+            Method::Direct { steps } => steps as i32,
+            _ => self.half as i32,
+        };
+        let within = |c: i32, n: usize| c.clamp(0, n as i32) as usize;
+        let low = [within(p[0] - s, self.shape.0), within(p[1] - s, self.shape.1)];
+        let high = [within(p[0] + s, self.shape.0), within(p[1] + s, self.shape.1)];
+        (low, [high[0] - low[0], high[1] - low[1]])
+    }
+
     /// Cuts a window out and transforms it; false if it is constant.
     fn cut(&self, frame: &[F], corner: [i32; 2], side: usize, window: &mut [F]) -> bool {
         let beyond = if self.params.border == Border::Zero { F::zero() } else { F::nan() };
-        copy_window(frame, self.shape, corner, side, window, beyond);
-        let live = self.live.as_ref();
-        self.transform(window, |i| {
-            live.is_none_or(|live| {
-                let y = corner[0] + (i / side) as i32;
-                let x = corner[1] + (i % side) as i32;
-                let inside = y >= 0 && x >= 0 && y < self.shape.0 as i32 && x < self.shape.1 as i32;
-                !inside || live[y as usize * self.shape.1 + x as usize]
-            })
-        })
+        self.window(frame, corner, side, beyond, window);
+        self.transform(window)
     }
 
-    /// Transforms intensities; pixels that are not live or not finite become the least of the others. False if all
-    /// are the same.
-    fn transform(&self, values: &mut [F], live: impl Fn(usize) -> bool) -> bool {
-        if self.live.is_some() {
-            values.iter_mut().enumerate().filter(|(i, _)| !live(*i)).for_each(|(_, v)| *v = F::nan());
+    /// A window of the frame, `beyond` outside of it, NaN where pixels are masked.
+    fn window(&self, frame: &[F], corner: [i32; 2], side: usize, beyond: F, window: &mut [F]) {
+        copy_window(frame, self.shape, corner, side, window, beyond);
+        let Some(live) = &self.live else { return };
+        for (i, v) in window.iter_mut().enumerate() {
+            let (y, x) = (corner[0] + (i / side) as i32, corner[1] + (i % side) as i32);
+            let inside = y >= 0 && x >= 0 && y < self.shape.0 as i32 && x < self.shape.1 as i32;
+            if inside && !live[y as usize * self.shape.1 + x as usize] {
+                *v = F::nan();
+            }
         }
+    }
+
+    /// A copy of the frame, NaN where pixels are masked.
+    fn seen<'a>(&self, frame: &[F], out: &'a mut Vec<F>) -> &'a mut [F] {
+        out.clear();
+        out.extend_from_slice(frame);
+        for (v, _) in out.iter_mut().zip(self.live.iter().flatten()).filter(|(_, live)| !**live) {
+            *v = F::nan();
+        }
+        out
+    }
+
+    /// Transforms intensities; pixels that are not finite become the least of the others. False if all are the same.
+    fn transform(&self, values: &mut [F]) -> bool {
         let (range, all_finite) = finite_range(values);
         let Some([least, greatest]) = range else {
             values.fill(F::zero());
@@ -440,7 +570,16 @@ impl<F: Real> CorrelationPlan<F> {
         if !all_finite {
             values.iter_mut().filter(|v| !v.is_finite()).for_each(|v| *v = least);
         }
-        self.params.intensity.apply(values, least);
+        let Some(Function(function)) = &self.function else {
+            self.params.intensity.apply(values, least);
+            return least < greatest;
+        };
+        function(values, least);
+        let (range, all_finite) = finite_range(values);
+        let [least, greatest] = range.unwrap_or_default();
+        if !all_finite {
+            values.iter_mut().filter(|v| !v.is_finite()).for_each(|v| *v = least);
+        }
         least < greatest
     }
 
@@ -503,16 +642,16 @@ impl<F: Real> CorrelationPlan<F> {
         }
     }
 
-    /// The disk fitted to the pixels around peak `k`, once for each kind of edge.
-    fn fitted<const MODELS: usize>(
+    /// The disk fitted to the pixels around peak `k`, see [`fit_disk`].
+    fn fitted(
         &self,
         params: &FitParams,
         frame: &[F],
         k: usize,
         peak: &Peak,
-        areas: [bool; MODELS],
+        models: Models,
         scratch: &mut CorrelationScratch<F>,
-    ) -> [Option<Fitted>; MODELS] {
+    ) -> [Option<Fitted>; 2] {
         let outline = &self.outlines[self.template_of(k)];
         // What was found twice is no neighbour.
         let distances = outline.extent()..outline.reach(params.margin);
@@ -523,32 +662,70 @@ impl<F: Real> CorrelationPlan<F> {
             .extend(scratch.found.iter().filter(|o| distances.contains(&(o[0] - y).hypot(o[1] - x))));
         let (live, others) = (self.live.as_deref(), &scratch.others[..]);
         let place = Place { frame, shape: self.shape, live, start: peak.refined, others };
-        fit_disk(&place, outline, areas, params, &mut scratch.fit)
+        fit_disk(&place, outline, models, params, &mut scratch.fit)
     }
 
-    /// Whether the clearest disks are likelier where pixels count what falls on their area.
-    fn areas_are_likelier(
+    /// The edge and the noise at which the clearest disks are likeliest, as far as the parameters leave them open.
+    /// Disks that were fitted for it are kept in the scratch.
+    fn likeliest(
         &self,
         params: &FitParams,
         frame: &[F],
         peaks: &[Peak],
         scratch: &mut CorrelationScratch<F>,
-    ) -> bool {
+    ) -> Models {
+        let edges = match params.edge {
+            DiskEdge::Ramp => [true, false],
+            DiskEdge::Area => [false, true],
+            DiskEdge::Auto => [true, self.outlines.iter().any(|o| matches!(o, Outline::Disk(_)))],
+        };
+        let mut models = Models { edges, counting: params.noise != PixelNoise::Uniform };
+        scratch.asked.clear();
+        if edges != [true; 2] && params.noise != PixelNoise::Auto {
+            return models;
+        }
+        let [mut unlikeliness, if_uniform] = self.ask(params, frame, peaks, models, scratch);
+        let least = |of: [f64; 2]| of[0].min(of[1]);
+        // Uniform noise is asked about the disks that the other found: only if it is likelier even so, are they fitted
+        // anew.
+        if params.noise == PixelNoise::Auto && least(if_uniform) < least(unlikeliness) {
+            models.counting = false;
+            scratch.asked.clear();
+            [unlikeliness, _] = self.ask(params, frame, peaks, models, scratch);
+        }
+        let area = unlikeliness[1] < unlikeliness[0];
+        Models { edges: [!area, area], ..models }
+    }
+
+    /// How unlikely the clearest disks are with either edge, infinitely if the models have it not: at the models' noise,
+    /// and at uniform noise.
+    fn ask(
+        &self,
+        params: &FitParams,
+        frame: &[F],
+        peaks: &[Peak],
+        models: Models,
+        scratch: &mut CorrelationScratch<F>,
+    ) -> [[f64; 2]; 2] {
         const ASKED: usize = 8;
         let mut order: Vec<usize> =
             (0..peaks.len()).filter(|&k| peaks[k].status == PeakStatus::Found).collect();
         // Of equal ones the order must not depend on that of the positions.
         let key = |k: usize| (peaks[k].elevation, peaks[k].refined[0], peaks[k].refined[1]);
         order.sort_by(|&a, &b| key(b).partial_cmp(&key(a)).expect("elevations and positions are finite"));
-        let mut in_favour = 0.0;
+        let mut sums = [models.edges.map(|asked| if asked { 0.0 } else { f64::INFINITY }); 2];
         for &k in order.iter().take(ASKED) {
-            let fits = self.fitted(params, frame, k, &peaks[k], [false, true], scratch);
-            if let [Some(ramp), Some(area)] = fits {
-                in_favour += ramp.unlikeliness - area.unlikeliness;
+            let fits = self.fitted(params, frame, k, &peaks[k], models, scratch);
+            if (0..2).all(|edge| fits[edge].is_some() == models.edges[edge]) {
+                for (edge, fit) in fits.iter().enumerate() {
+                    let Some(fit) = fit else { continue };
+                    sums[0][edge] += fit.unlikeliness;
+                    sums[1][edge] += fit.if_uniform;
+                }
             }
             scratch.asked.push((k, fits));
         }
-        in_favour > 0.0
+        sums
     }
 }
 
@@ -569,6 +746,73 @@ pub fn correlation_map<F: Real>(image: ArrayView2<'_, F>, template: &Template) -
     full.load(image.as_standard_layout().as_slice().expect("a standard layout is contiguous"), &mut scratch)?;
     full.correlate(0, &mut scratch)?;
     Ok(Array2::from_shape_vec((h, w), scratch.map).expect("a map of the image's shape"))
+}
+
+/// Correlation coefficients of a whole image, as it is, with a template, −1 to 1: as [`correlation_map`], but gain,
+/// offset and slow backgrounds do not count, nor do pixels that are not `live` or not finite, nor what is beyond the
+/// image's edges. See [`CorrelationParams::normalized`].
+///
+/// ```
+/// use ndarray::{Array2, s};
+/// use nonius_blobfinder::{Template, TemplateKind, TemplateParams, normalized_correlation_map};
+///
+/// let template = Template::new(&TemplateParams::new(TemplateKind::Circular, 5.0))?;
+/// let mut image = template.mask((64, 64), [30.0, 33.0]).mapv(|v| 7.0 * v - 2.0);
+/// // The holder of a beam stop.
+/// image.slice_mut(s![29..32, 33..]).fill(1e6);
+/// let mut live = Array2::from_elem((64, 64), true);
+/// live.slice_mut(s![29..32, 33..]).fill(false);
+/// let map = normalized_correlation_map(image.view(), &template, Some(live.view()))?;
+/// assert!((map[[30, 33]] - 1.0_f64).abs() < 1e-9 && map.iter().all(|c| *c <= map[[30, 33]]));
+/// # Ok::<(), nonius_core::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Empty`]; [`Error::Shape`] for a mask of another shape.
+pub fn normalized_correlation_map<F: Real>(
+    image: ArrayView2<'_, F>,
+    template: &Template,
+    live: Option<ArrayView2<'_, bool>>,
+) -> Result<Array2<F>> {
+    check_not_empty("image", image.shape())?;
+    if let Some(live) = live {
+        check_shape("detector mask", image.shape(), live.shape())?;
+    }
+    let of = Coefficients::new(image.dim(), std::slice::from_ref(template), 0, Method::Full)?;
+    let mut scratch = of.engine.scratch();
+    scratch.missing.extend(image.iter().map(|v| !v.is_finite()));
+    for (missing, live) in scratch.missing.iter_mut().zip(live.iter().flatten()) {
+        *missing |= !live;
+    }
+    of.engine.load(
+        image.as_standard_layout().as_slice().expect("a standard layout is contiguous"),
+        &mut scratch,
+    )?;
+    let mut map = vec![F::zero(); image.len()];
+    of.engine.correlate(0, [0, 0], image.dim(), false, &mut scratch, &mut map)?;
+    Ok(Array2::from_shape_vec(image.dim(), map).expect("a map of the image's shape"))
+}
+
+impl Coefficients {
+    /// For frames of `shape`, of which whole-frame maps are made, or maps of windows.
+    fn new(shape: (usize, usize), templates: &[Template], half: usize, method: Method) -> Result<Self> {
+        let reach = templates.iter().map(Template::domain_radius).fold(0.0, f64::max).floor() as usize;
+        let n = 2 * reach + 1;
+        let masks = templates.iter().map(|template| {
+            let radius = template.domain_radius();
+            let place = |i: usize| i as f64 - reach as f64;
+            let domain = Array2::from_shape_fn((n, n), |(y, x)| place(y).hypot(place(x)) <= radius);
+            (template.mask((n, n), [reach as f64; 2]), domain)
+        });
+        let masks: Vec<_> = masks.collect();
+        // In windows templates stay within.
+        let (shape, margin) = match method {
+            Method::Full => (shape, reach),
+            Method::Crop => ((2 * (half + reach), 2 * (half + reach)), 0),
+            Method::Direct { steps } => ((2 * (steps + reach) + 1, 2 * (steps + reach) + 1), 0),
+        };
+        Ok(Coefficients { engine: Normalized::new(shape, margin, reach, &masks)?, shape, reach })
+    }
 }
 
 fn no_signal(position: [i32; 2]) -> Peak {

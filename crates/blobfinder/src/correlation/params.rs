@@ -17,6 +17,16 @@ pub struct CorrelationParams {
     pub method: Method,
     /// Transform of pixel values before correlation. Default: logarithm.
     pub intensity: Intensity,
+    /// Whether maps are of correlation coefficients, −1 to 1, in place of sums of products. Default: false.
+    ///
+    /// The coefficient is that of the template with the pixels beneath it and in a ring of half a radius around it,
+    /// missing pixels and those beyond the frame left out: of a beam stop it sees nothing, where sums of products see
+    /// its edge. Neither gain nor offset of [linear](Intensity::Linear) pixels changes it, nor does a slow background
+    /// much; but a faint disk counts as much as a bright one, and noise without a disk reaches about 3/√n of n pixels. 0
+    /// where all pixels are the same, or where those that there are show less than a quarter of the template's
+    /// contrast. It takes about three times as long, and has no refinement by a spectrum; elevations are of
+    /// coefficients, far below those of products, so that weights should be heights.
+    pub normalized: bool,
     /// What stands beyond the frame. Default: the least value.
     pub border: Border,
     /// How the position is refined below a pixel. Default: a fit to the pixels.
@@ -100,6 +110,7 @@ impl CorrelationParams {
         CorrelationParams {
             method,
             intensity: Intensity::Log,
+            normalized: false,
             border: Border::Zero,
             refinement: match upsample_factor {
                 0 | 1 => Refinement::CenterOfMass { radius: 2 },
@@ -113,30 +124,37 @@ impl CorrelationParams {
     /// # Errors
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
+        self.intensity.validate()?;
         if let Method::Direct { steps } = self.method
             && steps > 1024
         {
             return Err(Error::parameter("steps", "1024 or less", steps));
         }
+        if self.normalized && self.border == Border::Zero {
+            return Err(Error::parameter(
+                "border",
+                "minimum, for coefficients leave out what is beyond",
+                "zero",
+            ));
+        }
+        let without_spectrum = match self.method {
+            Method::Direct { .. } => Some("one that needs no spectrum, for the direct method has none"),
+            _ if self.normalized => Some("one that needs no spectrum, for coefficients have none"),
+            _ => None,
+        };
         match self.refinement {
             Refinement::Upsampled { factor } | Refinement::Envelope { factor } => {
                 if !(2..=1000).contains(&factor) {
                     return Err(Error::parameter("upsample factor", "2 to 1000", factor));
                 }
-                if matches!(self.method, Method::Direct { .. }) {
-                    return Err(Error::parameter(
-                        "refinement",
-                        "one that needs no spectrum, for the direct method has none",
-                        "an upsampled map",
-                    ));
+                if let Some(expected) = without_spectrum {
+                    return Err(Error::parameter("refinement", expected, "an upsampled map"));
                 }
             }
-            Refinement::Continuous if matches!(self.method, Method::Direct { .. }) => {
-                return Err(Error::parameter(
-                    "refinement",
-                    "one that needs no spectrum, for the direct method has none",
-                    "a continuous maximum",
-                ));
+            Refinement::Continuous => {
+                if let Some(expected) = without_spectrum {
+                    return Err(Error::parameter("refinement", expected, "a continuous maximum"));
+                }
             }
             Refinement::Fit(fit) => fit.validate()?,
             _ => {}

@@ -7,7 +7,7 @@
 use std::f64::consts::PI;
 
 use ndarray::Array2;
-use nonius_core::{Error, HdbscanClusters, HdbscanParams, Result, check_shape, hdbscan};
+use nonius_core::{Error, HdbscanClusters, HdbscanParams, NoProgress, Result, check_shape, hdbscan};
 use serde::{Deserialize, Serialize};
 
 use super::fit::fit_pairs;
@@ -210,7 +210,7 @@ pub fn difference_clusters(points: &[[f64; 2]], params: &FullMatchParams) -> Res
         min_cluster_size: (points.len() / params.min_cluster_size_fraction).max(2),
         min_samples: (points.len() / params.min_samples_fraction).max(1),
     };
-    let clusters = hdbscan(Array2::from(found.vectors.clone()).view(), &clustering)?;
+    let clusters = hdbscan(Array2::from(found.vectors.clone()).view(), &clustering, &NoProgress)?;
     let mut centers: Vec<[f64; 2]> = (0..clusters.stabilities.len())
         .filter_map(|label| cluster_center(&found.vectors, &clusters, label, params.tolerance))
         .collect();

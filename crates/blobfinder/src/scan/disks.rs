@@ -1,6 +1,6 @@
 //! Disks around the same positions of every frame.
 
-use ndarray::{Array2, Array3, Array4, ArrayView2};
+use ndarray::{Array, Array2, Array3, Array4, ArrayView2, Axis, RemoveAxis};
 use nonius_core::{
     Consumer, Error, PassParams, Progress, Real, Result, Scope, Selection, Tile, check_shape, pass,
 };
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{FrameSum, ZeroShift, pixel};
 use crate::{
     CorrelationParams, CorrelationPlan, CorrelationScratch, Intensity, Peak, PeakParams, PeakStatus,
-    Template, correlation_map, find_peaks,
+    Template, correlation_map, find_peaks, normalized_correlation_map,
 };
 
 /// Looks for disks around the same positions of every frame: a consumer for [`pass`], precision `F`.
@@ -96,6 +96,19 @@ impl Columns {
 }
 
 impl Disks {
+    /// Puts the disks of sample `from` of `other` in place of those of sample `to`.
+    pub(crate) fn replace(&mut self, to: usize, other: &Disks, from: usize) {
+        fn row<T: Clone, D: RemoveAxis>(of: &mut Array<T, D>, to: usize, other: &Array<T, D>, from: usize) {
+            of.index_axis_mut(Axis(0), to).assign(&other.index_axis(Axis(0), from));
+        }
+        row(&mut self.centers, to, &other.centers, from);
+        row(&mut self.refineds, to, &other.refineds, from);
+        row(&mut self.peak_values, to, &other.peak_values, from);
+        row(&mut self.peak_elevations, to, &other.peak_elevations, from);
+        row(&mut self.covariances, to, &other.covariances, from);
+        row(&mut self.status, to, &other.status, from);
+    }
+
     /// Of `n` positions per sample.
     fn new(columns: Columns, n: usize) -> Self {
         let samples = columns.status.len().checked_div(n).unwrap_or(0);
@@ -123,11 +136,13 @@ impl<F: Real> DiskFinder<F> {
         Ok(DiskFinder { plan, positions: positions.to_vec(), zero_shift })
     }
 
-    /// Hands the peaks of each frame of a tile to `each(sample, zero shift, peaks)`.
+    /// Looks around `place(sample, k)` for disk k of each frame of a tile, the zero shift added, and hands the peaks to
+    /// `each(sample, zero shift, peaks)`.
     pub(crate) fn frames(
         &self,
         tile: &Tile<'_>,
         partial: &mut FoundDisks<F>,
+        place: impl Fn(usize, usize) -> [f64; 2],
         mut each: impl FnMut(usize, [f64; 2], &[Peak]) -> Result<()>,
     ) -> Result<()> {
         let work = partial.work.get_or_insert_with(|| {
@@ -143,9 +158,9 @@ impl<F: Real> DiskFinder<F> {
             let shift = self.zero_shift.of(sample);
             let whole = pixel(shift);
             work.positions.clear();
-            work.positions.extend(self.positions.iter().map(|&p| {
-                let p = pixel(p);
-                [p[0] + whole[0], p[1] + whole[1]]
+            work.positions.extend((0..self.positions.len()).map(|k| {
+                let p = pixel(place(sample, k));
+                [p[0].saturating_add(whole[0]), p[1].saturating_add(whole[1])]
             }));
             tile.frame(k, &mut work.frame);
             self.plan.run_with(&work.frame, &work.positions, &mut work.scratch, &mut work.peaks)?;
@@ -163,6 +178,22 @@ impl<F: Real> DiskFinder<F> {
 
     pub(crate) fn with_mask(self, live: ArrayView2<'_, bool>) -> Result<Self> {
         Ok(DiskFinder { plan: self.plan.with_mask(live)?, ..self })
+    }
+
+    pub(crate) fn with_intensity(self, function: impl Fn(&mut [F], F) + Send + Sync + 'static) -> Self {
+        DiskFinder { plan: self.plan.with_intensity(function), ..self }
+    }
+
+    pub(crate) fn with_zero_shift(self, zero_shift: ZeroShift) -> Self {
+        DiskFinder { zero_shift, ..self }
+    }
+
+    pub(crate) fn zero_shift(&self) -> &ZeroShift {
+        &self.zero_shift
+    }
+
+    pub(crate) fn position(&self, k: usize) -> [f64; 2] {
+        self.positions[k]
     }
 
     pub(crate) fn n_positions(&self) -> usize {
@@ -196,7 +227,7 @@ impl<F: Real> Consumer for DiskFinder<F> {
     }
 
     fn process(&self, tile: &Tile<'_>, partial: &mut FoundDisks<F>) -> Result<()> {
-        self.frames(tile, partial, |_, _, _| Ok(()))
+        self.frames(tile, partial, |_, k| self.positions[k], |_, _, _| Ok(()))
     }
 
     fn merge(&self, earlier: FoundDisks<F>, later: FoundDisks<F>) -> FoundDisks<F> {
@@ -248,7 +279,11 @@ pub fn find_disks<F: Real>(
     )?;
     let mut sum = pass(selection, &FrameSum, pass_params, progress)?;
     Intensity::Log.transform(&mut sum);
-    let map = correlation_map(sum.view(), template)?;
+    let map = if params.correlation.normalized {
+        normalized_correlation_map(sum.view(), template, None)?
+    } else {
+        correlation_map(sum.view(), template)?
+    };
     let positions = find_peaks(map.view(), &params.peaks)?;
     let centers: Vec<[f64; 2]> = positions.iter().map(|p| p.center.map(f64::from)).collect();
     let finder = DiskFinder::new(plan, &centers, ZeroShift::None)?;

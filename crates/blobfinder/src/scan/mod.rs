@@ -2,6 +2,7 @@
 
 mod disks;
 mod integrate;
+mod neighbors;
 mod refine;
 mod sum;
 
@@ -12,7 +13,7 @@ pub use refine::{
 };
 pub use sum::FrameSum;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use nonius_core::{Error, Result, Scope, check_finite};
 
 /// How far the pattern of each frame stands from where it is expected.
@@ -45,6 +46,14 @@ impl ZeroShift {
             ZeroShift::None => [0.0; 2],
             ZeroShift::Common(shift) => *shift,
             ZeroShift::PerSample(shifts) => [shifts[[sample, 0]], shifts[[sample, 1]]],
+        }
+    }
+
+    /// That of some of the samples.
+    fn of_samples(&self, samples: &[usize]) -> ZeroShift {
+        match self {
+            ZeroShift::PerSample(shifts) => ZeroShift::PerSample(shifts.select(Axis(0), samples)),
+            common => common.clone(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The lattice of every frame, from one that is roughly known.
 
 use ndarray::{Array1, Array2, Array3, ArrayView2};
-use nonius_core::{Consumer, Error, PassParams, Progress, Real, Result, Scope, Selection, Tile, pass};
+use nonius_core::{
+    Consumer, Error, PassParams, Progress, Real, Result, Scope, Selection, Tile, check_shape, pass,
+};
 use serde::{Deserialize, Serialize};
 
 use super::ZeroShift;
@@ -28,6 +30,11 @@ pub struct RefineParams {
     pub matching: Matching,
     /// What a disk weighs in the fit.
     pub weight: PeakWeight,
+    /// How often frames are looked at anew that have no lattice, or one that their neighbours on the scan's grid do not
+    /// suggest, starting from the neighbours' median: 0 takes the common start alone. Each round may carry the lattice
+    /// one position further over the scan, and looks only at frames whose neighbours tell something new; rounds end
+    /// where none gains by it. See [`LatticeRefiner::from_neighbors`]. Default: 0.
+    pub neighbor_rounds: usize,
     /// Cuts positions to whole pixels instead of rounding them, as LiberTEM-blobfinder 0.6.1 does: windows are then off
     /// by up to a pixel. Default: false.
     pub truncate_positions: bool,
@@ -42,6 +49,7 @@ impl Default for RefineParams {
             correlation: CorrelationParams::default(),
             matching: Matching::default(),
             weight: PeakWeight::default(),
+            neighbor_rounds: 0,
             truncate_positions: false,
         }
     }
@@ -68,7 +76,8 @@ impl Default for Matching {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PeakWeight {
-    /// One over its variance along an axis where the refinement gives a covariance, else its elevation.
+    /// One over its variance along an axis where the refinement gives a covariance, else its elevation, or its height
+    /// where that is a correlation coefficient.
     #[default]
     Precision,
     /// Its elevation, as LiberTEM-blobfinder has it.
@@ -105,13 +114,22 @@ impl RefineParams {
     }
 }
 
+impl RefineParams {
+    /// Where index `(i, j)` is looked for.
+    fn place(&self, start: &Lattice, index: [f64; 2]) -> [f64; 2] {
+        start.position(index).map(|c| if self.truncate_positions { c.trunc() } else { c })
+    }
+}
+
 /// Finds the disks of a lattice in each frame and fits the lattice to them: a consumer for [`pass`], precision `F`.
 #[derive(Debug, Clone)]
 pub struct LatticeRefiner<F: Real> {
-    finder: DiskFinder<F>,
-    start: Lattice,
-    indices: Vec<[f64; 2]>,
-    params: RefineParams,
+    pub(super) finder: DiskFinder<F>,
+    pub(super) start: Lattice,
+    /// In place of `start`, one per sample.
+    starts: Option<Vec<Lattice>>,
+    pub(super) indices: Vec<[f64; 2]>,
+    pub(super) params: RefineParams,
 }
 
 /// Lattices of every sample of a region of interest; the first axis is the sample.
@@ -132,6 +150,8 @@ pub struct RefinedLattices {
     pub selector: Array2<bool>,
     /// Weighted mean distance of disks from the lattice, px; infinite where there is none.
     pub error: Array1<f64>,
+    /// Round in which the sample started from its neighbours; 0 where from the start that was given.
+    pub round: Array1<u32>,
     /// The disks.
     pub disks: Disks,
 }
@@ -191,15 +211,32 @@ impl<F: Real> LatticeRefiner<F> {
                 format!("zero {:?}, a {:?}, b {:?}, margin {margin}", start.zero, start.a, start.b),
             ));
         }
-        let cut = |c: f64| if params.truncate_positions { c.trunc() } else { c };
-        let positions: Vec<[f64; 2]> = indices.iter().map(|&index| start.position(index).map(cut)).collect();
+        let positions: Vec<[f64; 2]> = indices.iter().map(|&index| params.place(start, index)).collect();
         let plan = CorrelationPlan::new(shape, std::slice::from_ref(template), &params.correlation)?;
         Ok(LatticeRefiner {
             finder: DiskFinder::new(plan, &positions, zero_shift)?,
             start: *start,
+            starts: None,
             indices,
             params: params.clone(),
         })
+    }
+
+    /// Starts every sample of the region of interest from a lattice of its own. Its disks are looked for where that
+    /// lattice has the places that the common start has in the frame; a zero shift is added.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a lattice that is not finite, or has such a place more than a million px away. That there
+    /// is one per sample is checked when a pass begins.
+    pub fn with_starts(self, starts: &[Lattice]) -> Result<Self> {
+        let near = |start: &Lattice| {
+            self.indices.iter().all(|&index| start.position(index).iter().all(|c| c.abs() < 1e6))
+        };
+        if let Some(k) = starts.iter().position(|start| !(start.is_finite() && near(start))) {
+            let got = format!("{:?} for sample {k}", starts[k]);
+            return Err(Error::parameter("start lattices", "finite, with places within a million px", got));
+        }
+        Ok(LatticeRefiner { starts: Some(starts.to_vec()), ..self })
     }
 
     /// Leaves out the pixels where `live` is false: dead ones, the shadow of a beam stop.
@@ -210,12 +247,22 @@ impl<F: Real> LatticeRefiner<F> {
         Ok(LatticeRefiner { finder: self.finder.with_mask(live)?, ..self })
     }
 
-    fn fit(&self, shift: [f64; 2], peaks: &[Peak]) -> Result<LatticeMatch> {
+    /// Transforms pixel values by `function` before they are correlated: [`CorrelationPlan::with_intensity`].
+    pub fn with_intensity(self, function: impl Fn(&mut [F], F) + Send + Sync + 'static) -> Self {
+        LatticeRefiner { finder: self.finder.with_intensity(function), ..self }
+    }
+
+    /// Where a sample begins, its zero shift left out.
+    pub(super) fn start_of(&self, sample: usize) -> &Lattice {
+        self.starts.as_ref().map_or(&self.start, |starts| &starts[sample])
+    }
+
+    fn fit(&self, start: &Lattice, shift: [f64; 2], peaks: &[Peak]) -> Result<LatticeMatch> {
         let points: Vec<LatticePoint> = peaks.iter().map(|peak| self.point(peak)).collect();
         match &self.params.matching {
             Matching::Fast(params) => {
-                let zero = [0, 1].map(|axis| self.start.zero[axis] + shift[axis]);
-                fast_match(&points, &Lattice { zero, ..self.start }, params)
+                let zero = [0, 1].map(|axis| start.zero[axis] + shift[axis]);
+                fast_match(&points, &Lattice { zero, ..*start }, params)
             }
             Matching::Affine(loss) => affine_match(&points, &self.indices, *loss),
         }
@@ -228,6 +275,7 @@ impl<F: Real> LatticeRefiner<F> {
             // What was looked for in vain weighs nothing.
             _ if peak.status == PeakStatus::NoSignal => 0.0,
             PeakWeight::Precision if fitted => 2.0 / (c[0][0] + c[1][1]),
+            PeakWeight::Precision if self.params.correlation.normalized => peak.height,
             _ => peak.elevation,
         };
         LatticePoint { position: peak.refined, weight, covariance: c }
@@ -240,13 +288,20 @@ impl<F: Real> Consumer for LatticeRefiner<F> {
 
     fn start(&self, scope: &Scope) -> Result<Refiner<F>> {
         self.finder.check(scope)?;
+        if let Some(starts) = &self.starts {
+            check_shape("start lattices", &[scope.n_samples], &[starts.len()])?;
+        }
         Ok(Refiner { disks: DiskFinder::nothing(), matches: Vec::new(), selector: Vec::new() })
     }
 
     fn process(&self, tile: &Tile<'_>, partial: &mut Refiner<F>) -> Result<()> {
         let Refiner { disks, matches, selector } = partial;
-        self.finder.frames(tile, disks, |_, shift, peaks| {
-            let found = self.fit(shift, peaks)?;
+        let place = |sample, k| match &self.starts {
+            None => self.finder.position(k),
+            Some(_) => self.params.place(self.start_of(sample), self.indices[k]),
+        };
+        self.finder.frames(tile, disks, place, |sample, shift, peaks| {
+            let found = self.fit(self.start_of(sample), shift, peaks)?;
             // Disks that scatter more than they say (Birge's ratio).
             let scale = match found.covariance_source {
                 CovarianceSource::Points => found.reduced_chi2.max(1.0),
@@ -282,12 +337,14 @@ impl<F: Real> Consumer for LatticeRefiner<F> {
             selector: Array2::from_shape_vec((n, self.indices.len()), whole.selector)
                 .expect("a flag for each position of each sample"),
             error: matches.iter().map(|m| m.error).collect(),
+            round: Array1::zeros(n),
             disks: whole.disks.disks(self.finder.n_positions()),
         }
     }
 }
 
-/// The lattice of every frame of `selection`, all of which are near `start`.
+/// The lattice of every frame of `selection`, all of which are near `start`, or near a neighbour's:
+/// [`RefineParams::neighbor_rounds`].
 ///
 /// # Errors
 /// [`Error::Parameter`], [`Error::Frame`], [`Error::Cancelled`].
@@ -301,10 +358,7 @@ pub fn refine_lattices<F: Real>(
     progress: &dyn Progress,
 ) -> Result<RefinedLattices> {
     let shape = selection.scan().frame_shape();
-    pass(
-        selection,
-        &LatticeRefiner::<F>::new(shape, template, start, params, zero_shift)?,
-        pass_params,
-        progress,
-    )
+    let refiner = LatticeRefiner::<F>::new(shape, template, start, params, zero_shift)?;
+    let found = pass(selection, &refiner, pass_params, progress)?;
+    refiner.from_neighbors(found, selection, pass_params, progress)
 }

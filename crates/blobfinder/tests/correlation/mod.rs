@@ -2,6 +2,7 @@
 
 mod golden;
 mod known;
+mod normalized;
 mod properties;
 
 use ndarray::Array2;

@@ -89,6 +89,63 @@ fn scaled_intensities_leave_positions() {
     }
 }
 
+/// An offset in proportion to the gain leaves a map but for a constant, from which elevations do not differ.
+#[test]
+fn gains_are_undone_by_the_offset_of_a_logarithm() {
+    let frame = scene(3, [45.2, 50.6]);
+    let t = template(TemplateKind::Circular, 5.0);
+    for method in METHODS {
+        for refinement in REFINEMENTS.into_iter().filter(|r| *r != Refinement::Continuous) {
+            let with = |intensity| CorrelationParams { method, refinement, intensity, ..Default::default() };
+            let [one, same] = [Intensity::Log, Intensity::LogOffset(1.0)]
+                .map(|intensity| find(&frame, &t, &with(intensity), &[[45, 51]])[0]);
+            assert_eq!((one.refined, one.height, one.elevation), (same.refined, same.height, same.elevation));
+            let many = find(&frame.mapv(|v| 37.5 * v), &t, &with(Intensity::LogOffset(37.5)), &[[45, 51]])[0];
+            assert_eq!(one.center, many.center);
+            for axis in 0..2 {
+                assert!((one.refined[axis] - many.refined[axis]).abs() < 1e-9, "{method:?} {refinement:?}");
+            }
+            assert!((one.elevation - many.elevation).abs() < 1e-9 * one.elevation);
+            if method == Method::Crop {
+                let level = 37.5_f64.ln() * t.mask((20, 20), [10.0; 2]).sum();
+                assert!((one.height + level - many.height).abs() < 1e-9 * many.height);
+            }
+        }
+    }
+}
+
+/// The square root as a function of the caller is the square root, and is called by many threads.
+#[test]
+fn functions_of_the_caller_take_the_place_of_the_transform() {
+    let t = template(TemplateKind::BackgroundSubtraction, 5.0);
+    let mut frame = scene(5, [45.2, 50.6]);
+    frame[[47, 52]] = f64::NAN;
+    for method in METHODS {
+        let params = CorrelationParams { method, intensity: Intensity::SquareRoot, ..Default::default() };
+        let built_in = find(&frame, &t, &params, &[[45, 51], [3, 99]]);
+        let params = CorrelationParams { method, ..Default::default() };
+        let plan = || CorrelationPlan::<f64>::new((90, 101), std::slice::from_ref(&t), &params).unwrap();
+        let root = |values: &mut [f64], least: f64| {
+            values.iter_mut().for_each(|v| *v = (*v - least).max(0.0).sqrt());
+        };
+        let own = plan().with_intensity(root);
+        for (own, built_in) in own.run(frame.view(), &[[45, 51], [3, 99]]).unwrap().iter().zip(&built_in) {
+            assert_eq!((own.refined, own.height, own.elevation), {
+                (built_in.refined, built_in.height, built_in.elevation)
+            });
+        }
+        let flat = plan().with_intensity(|values, _| values.fill(3.0));
+        assert_eq!(flat.run(frame.view(), &[[45, 51]]).unwrap()[0].status, PeakStatus::NoSignal);
+        let nothing = plan().with_intensity(|values, _| values.fill(f64::NAN));
+        assert_eq!(nothing.run(frame.view(), &[[45, 51]]).unwrap()[0].status, PeakStatus::NoSignal);
+        // −∞ for the least of all counts as the next.
+        let log =
+            plan().with_intensity(|values, least| values.iter_mut().for_each(|v| *v = (*v - least).ln()));
+        let peak = log.run(frame.view(), &[[45, 51]]).unwrap()[0];
+        assert!(peak.height.is_finite() && peak.elevation > 0.0, "{method:?} {peak:?}");
+    }
+}
+
 #[test]
 fn the_order_of_positions_does_not_matter() {
     let frame = scene(4, [45.2, 50.6]);
@@ -164,6 +221,10 @@ fn wrong_input_is_named() {
     assert!(message(plan((8, 8), &upsampled).unwrap_err()).contains("refinement must be"));
     let coarse = CorrelationParams { refinement: Refinement::Upsampled { factor: 1 }, ..Default::default() };
     assert!(message(plan((8, 8), &coarse).unwrap_err()).contains("upsample factor must be 2 to 1000"));
+    for offset in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let none = CorrelationParams { intensity: Intensity::LogOffset(offset), ..Default::default() };
+        assert!(message(plan((8, 8), &none).unwrap_err()).contains("log offset must be 1e-30 to 1e30"));
+    }
     let plan = plan((8, 8), &Default::default()).unwrap();
     assert!(
         message(plan.run(Array2::zeros((8, 9)).view(), &[]).unwrap_err()).contains("expected shape [8, 8]")

@@ -2,4 +2,5 @@
 
 mod golden;
 mod known;
+mod neighbors;
 mod properties;

@@ -20,6 +20,7 @@ Examples:
   nonius peaks scan.h5 --template radial-gradient --radius 6.5 --search 12 --num-peaks 40 --out disks.h5
   nonius peaks scan.h5 --radius 6.5 --num-peaks 40 --lattice auto --out strain.h5
   nonius peaks scan.h5 --radius 6.5 --lattice 64,64,16.2,0.4,-0.5,16.1 --out strain.h5
+  nonius peaks bent.h5 --radius 6.5 --lattice auto --from-neighbors --out strain.h5
   nonius peaks run.mib --scan-shape 256,256 --radius 4 --mask stop.npy --roi 0:64,0:64 --out disks.h5
   nonius peaks scan.npy --template vacuum.npy --positions where.csv --refinement continuous --out disks.h5
   nonius peaks scan.npy --radius 4 --compatible --upsample 20 --out as_before.h5
@@ -76,6 +77,13 @@ pub(crate) struct PeaksArgs {
     /// What is done to pixels before they are correlated [default: log]
     #[arg(long, value_enum, conflicts_with = "compatible")]
     intensity: Option<IntensityArg>,
+    /// What the logarithm adds to a pixel's excess over the darkest, above 0 [default: 1]
+    #[arg(long, value_name = "C", conflicts_with = "compatible")]
+    log_offset: Option<f64>,
+    /// Look for the shape of a disk rather than for brightness, by correlation coefficients: what --mask leaves out is
+    /// left out altogether, so that a beam stop has no edge
+    #[arg(long, conflicts_with = "compatible")]
+    normalized: bool,
     /// How positions are refined below a pixel [default: fit]
     #[arg(long, value_enum, conflicts_with_all = ["upsample", "compatible"])]
     refinement: Option<RefinementArg>,
@@ -100,6 +108,17 @@ pub(crate) struct PeaksArgs {
     /// How far from its place a disk may lie to belong to the lattice, px [default: 3]
     #[arg(long, value_name = "PX")]
     tolerance: Option<f64>,
+    /// Follow the lattice over the scan: frames that have none, or one unlike their neighbours', start anew from theirs,
+    /// N times at most [default: never; without N: 100]
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "100",
+        requires = "lattice"
+    )]
+    from_neighbors: Option<usize>,
     /// Positions of the scan that are used: a box, or an image that is 0 elsewhere [default: all]
     #[arg(long, value_name = "Y0:Y1,X0:X1|FILE")]
     roi: Option<String>,
@@ -170,6 +189,7 @@ pub(crate) struct PeaksConfig {
     pub(crate) lattice: Option<String>,
     pub(crate) max_index: u32,
     pub(crate) margin: Option<f64>,
+    pub(crate) neighbor_rounds: usize,
     pub(crate) roi: Option<String>,
     pub(crate) pictures: bool,
     pub(crate) correlation: CorrelationParams,
@@ -197,6 +217,7 @@ impl Default for PeaksConfig {
             lattice: None,
             max_index: 10,
             margin: None,
+            neighbor_rounds: 0,
             roi: None,
             pictures: true,
             correlation: CorrelationParams::default(),
@@ -230,6 +251,7 @@ impl PeaksArgs {
         config.lattice = self.lattice.clone().or(config.lattice);
         config.max_index = self.max_index.unwrap_or(config.max_index);
         config.margin = self.margin.or(config.margin);
+        config.neighbor_rounds = self.from_neighbors.unwrap_or(config.neighbor_rounds);
         config.matching.tolerance = self.tolerance.unwrap_or(config.matching.tolerance);
         if let Some(zero) = &self.zero {
             let &[y, x] = &zero[..] else {
@@ -271,10 +293,20 @@ impl PeaksArgs {
             return Ok(CorrelationParams::compatible(correlation.method, factor));
         }
         correlation.intensity = self.intensity.map_or(correlation.intensity, |intensity| match intensity {
-            IntensityArg::Log => Intensity::Log,
+            IntensityArg::Log => match correlation.intensity {
+                log @ Intensity::LogOffset(_) => log,
+                _ => Intensity::Log,
+            },
             IntensityArg::SquareRoot => Intensity::SquareRoot,
             IntensityArg::Linear => Intensity::Linear,
         });
+        if let Some(offset) = self.log_offset {
+            if !matches!(correlation.intensity, Intensity::Log | Intensity::LogOffset(_)) {
+                return Err(Usage("--log-offset: only --intensity log knows an offset".into()).into());
+            }
+            correlation.intensity = Intensity::LogOffset(offset);
+        }
+        correlation.normalized |= self.normalized;
         correlation.refinement = match (self.refinement, self.upsample) {
             (Some(RefinementArg::Fit), _) => match correlation.refinement {
                 fit @ Refinement::Fit(_) => fit,

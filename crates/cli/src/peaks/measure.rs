@@ -5,7 +5,7 @@ use ndarray::Array2;
 use nonius::blobfinder::{
     CorrelationPlan, DiskFinder, Disks, FrameSum, Intensity, Lattice, LatticePoint, LatticeRefiner, Matching,
     Peak, PeakParams, Plateau, RefineParams, RefinedLattices, StrainMap, StrainReference, Template,
-    ZeroShift, correlation_map, find_peaks, search_lattices, strain_map,
+    ZeroShift, correlation_map, find_peaks, normalized_correlation_map, search_lattices, strain_map,
 };
 use nonius::core::{Consumer, Selection, pass};
 
@@ -106,7 +106,15 @@ pub(crate) fn measure(session: &Session, config: &PeaksConfig, text: &str) -> Re
         sum = Some(all);
     }
     let on_sum = match &sum {
-        Some(sum) if looks => find_peaks(correlation_map(sum.view(), &template)?.view(), &peak_params)?,
+        Some(sum) if looks => {
+            let map = if config.correlation.normalized {
+                let live = live.as_ref().map(|live| live.view());
+                normalized_correlation_map(sum.view(), &template, live)?
+            } else {
+                correlation_map(sum.view(), &template)?
+            };
+            find_peaks(map.view(), &peak_params)?
+        }
         _ => Vec::new(),
     };
     if looks && on_sum.is_empty() {
@@ -187,7 +195,9 @@ fn looked_for(
     given: &[[f64; 2]],
     warnings: &mut Vec<String>,
 ) -> Result<Known> {
-    let of_peak = |peak: &Peak| LatticePoint::new(peak.refined).with_weight(peak.elevation);
+    // Slopes of coefficients are far below the least weight of a point.
+    let weight = |peak: &Peak| if config.correlation.normalized { peak.height } else { peak.elevation };
+    let of_peak = |peak: &Peak| LatticePoint::new(peak.refined).with_weight(weight(peak));
     let points: Vec<LatticePoint> =
         on_sum.iter().map(of_peak).chain(given.iter().map(|&p| LatticePoint::new(p))).collect();
     let found = search_lattices(&points, &config.lattice_search)?;
@@ -231,6 +241,7 @@ impl Run<'_> {
         let params = RefineParams {
             max_index: config.max_index,
             margin: config.margin,
+            neighbor_rounds: config.neighbor_rounds,
             matching: Matching::Fast(config.matching),
             ..base
         };
@@ -239,7 +250,8 @@ impl Run<'_> {
         if let Some(live) = self.live {
             refiner = refiner.with_mask(live.view())?;
         }
-        self.pass(&refiner)
+        let found = self.pass(&refiner)?;
+        refiner.from_neighbors(found, self.selection, &config.pass, self.session)
     }
 
     /// Against the median of all.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use ndarray::{Array2, ArrayD, Ix2};
 use nonius::blobfinder::{Drawing, DrawnMark, Lattice, Mark, Peak, PeakStatus, PictureParams, draw_match};
 use nonius::core::{PixelBuffer, Selection};
-use nonius::plot::{Map, MarkedFrame, Picture};
+use nonius::plot::{Map, MapColors, MarkedFrame, Picture};
 
 use super::measure::Measured;
 use super::result::short;
@@ -39,7 +39,8 @@ pub(crate) fn write(
         // A line scan has no picture.
         let (Ok(values), [y, x, _, _]) = (values.into_dimensionality::<Ix2>(), axes) else { continue };
         let title = format!("{title}, {file}");
-        let map = Map { title, values, axes: [y.clone(), x.clone()], signed };
+        let colors = if signed { MapColors::Signed } else { MapColors::Amount };
+        let map = Map { title, values, axes: [y.clone(), x.clone()], colors };
         write(name, map.draw()?)?;
     }
     Ok(paths)

@@ -72,6 +72,8 @@ struct FoundLattice {
     log10_accidental: Option<f64>,
     /// Frames in which it was found.
     n_matched: usize,
+    /// Those of them that started from their neighbours.
+    n_from_neighbors: usize,
     /// Medians over them.
     median: Lattice,
     /// Median standard errors.
@@ -297,6 +299,7 @@ impl FoundLattice {
             start: start.lattice,
             log10_accidental: start.log10_accidental,
             n_matched: (0..found.a.nrows()).filter(|&k| found.lattice(k).is_finite()).count(),
+            n_from_neighbors: found.round.iter().filter(|round| **round > 0).count(),
             median: over(&|v| median(v.iter().copied())),
             median_errors: Lattice { zero: error(0), a: error(2), b: error(4) },
             scatter: over(&|v| deviation(v.iter().copied())),
@@ -310,8 +313,12 @@ impl FoundLattice {
             Some(log) => format!("found in the summed frame (accidental: 10^{log:.0})"),
             None => "starting from what was given".into(),
         };
+        let from_neighbors = match self.n_from_neighbors {
+            0 => String::new(),
+            n => format!(" ({n} from their neighbours)"),
+        };
         let mut text = format!(
-            "\nlattice, {how}: {} of {n_frames} frames, disks {} px from it\n",
+            "\nlattice, {how}: {} of {n_frames} frames{from_neighbors}, disks {} px from it\n",
             self.n_matched,
             sigma(self.median_distance)
         );
@@ -390,6 +397,7 @@ impl<'a> Over<'a, '_> {
         let n_matched: Array1<f32> =
             found.selector.outer_iter().map(|row| row.iter().filter(|s| **s).count() as f32).collect();
         self.array("n_matched", n_matched, f32::NAN, &[], "")?;
+        self.array("round", found.round.mapv(|r| r as f32), f32::NAN, &[], "")?;
         self.array("error", found.error.view(), f64::NAN, &[], "px")
     }
 }

@@ -117,7 +117,7 @@ impl Stats {
                 title: format!("{} of {}", map.name, short(&self.file)),
                 values,
                 axes: [y.clone(), x.clone()],
-                signed: map.signed,
+                colors: if map.signed { plot::MapColors::Signed } else { plot::MapColors::Amount },
             };
             picture.draw()?.write(&path)?;
             self.pictures.push(path);

@@ -7,8 +7,8 @@ use ndarray::{Array2, ArrayD, Ix2};
 use nonius::blobfinder::{Drawing, DrawnMark, Mark, Peak, PictureParams};
 use nonius::clustering::LabelMap;
 use nonius::core::{Axis, Selection};
-use nonius::plot::{Map, MarkedFrame, Picture};
-use nonius::report::{FrameMatch, MapColors, ReportFrames, ReportMap, ReportTable, ScanReport};
+use nonius::plot::{Map, MapColors, MarkedFrame, Picture};
+use nonius::report::{FrameMatch, ReportFrames, ReportMap, ReportTable, ScanReport};
 use nonius::workflow::strain::{Deviation, RegionLattice, Regions};
 
 use super::args::StrainConfig;
@@ -161,12 +161,12 @@ impl Pictures<'_> {
         title: String,
         values: ArrayD<f64>,
         axes: [Axis; 2],
-        signed: bool,
+        colors: MapColors,
     ) -> Result<()> {
         // A line scan has no picture.
         let Ok(values) = values.into_dimensionality::<Ix2>() else { return Ok(()) };
         if values.iter().any(|v| v.is_finite()) {
-            self.write(name, &Map { title, values, axes, signed }.draw()?)?;
+            self.write(name, &Map { title, values, axes, colors }.draw()?)?;
         }
         Ok(())
     }
@@ -187,8 +187,7 @@ pub(super) fn draw(
         for map in maps {
             let unit = if map.unit.is_empty() { String::new() } else { format!(" / {}", map.unit) };
             let title = format!("{}{unit}, {}", map.title, short(text));
-            let signed = map.colors == MapColors::Signed;
-            pictures.map(map.name, title, map.values.clone(), axes.clone(), signed)?;
+            pictures.map(map.name, title, map.values.clone(), axes.clone(), map.colors.clone())?;
         }
     }
     for (k, region) in stages.lattices.regions.iter().enumerate() {
@@ -209,7 +208,7 @@ pub(super) fn draw_regions(
     pictures.write("spots", &spots(text, deviation, regions)?)?;
     if let Some(axes) = axes_of(selection) {
         let title = format!("regions, {}", short(text));
-        pictures.map("regions", title, numbers(&regions.labels), axes, false)?;
+        pictures.map("regions", title, numbers(&regions.labels), axes, names(&regions.labels))?;
     }
     Ok(pictures.paths)
 }

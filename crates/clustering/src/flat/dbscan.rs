@@ -1,8 +1,8 @@
 //! DBSCAN: samples that are dense enough, and what they reach.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::neighbors::neighbor_lists;
 use crate::features::rows_of;
 use linfa::Float;
 use linfa::traits::Transformer;
@@ -10,8 +10,7 @@ use linfa_clustering::Dbscan;
 use linfa_nn::distance::{Distance, L2Dist};
 use linfa_nn::{BuildError, NearestNeighbour, NearestNeighbourIndex, NnError};
 use ndarray::{Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
-use nonius_core::{Error, Metric, Progress, Result, Rows, check_positive};
-use rayon::prelude::*;
+use nonius_core::{Error, Metric, Progress, Result, check_positive};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of [`dbscan`].
@@ -58,10 +57,9 @@ pub struct DbscanClusters {
 /// in one cluster, and so is every other sample within `eps` of one of its cores; the rest is noise. Clusters are
 /// numbered in the order of their first cores. A sample that is no core and near several clusters belongs to the first.
 ///
-/// Clusters are grown by linfa-clustering, from lists of neighbours made here: every distance is computed, in all
-/// threads. That is faster than linfa's trees from three columns on, has the same bits for any number of threads, and
-/// counts a sample at exactly `eps`, which linfa does with one of its three searches. Time grows as N² F; memory with
-/// the number of neighbours.
+/// Clusters are grown by linfa-clustering, from lists of neighbours that are made before, in all threads: up to four
+/// columns by linfa's k-d tree, in which time grows little faster than N, otherwise by comparing all pairs, N² F. Memory
+/// grows with the number of neighbours.
 ///
 /// ```
 /// use ndarray::array;
@@ -93,7 +91,7 @@ pub fn dbscan(
     params.validate()?;
     check_positive("eps", eps)?;
     let rows = rows_of(features, Metric::Euclidean)?;
-    let lists = neighbor_lists(&rows, eps, params.memory_limit, progress)?;
+    let lists = neighbor_lists(features, &rows, eps, params.memory_limit, progress)?;
     let cores: Vec<bool> = lists.iter().map(|list| list.len() >= params.min_samples).collect();
     // What linfa sees of a sample is its number, which is all that the lists need.
     let numbers = Array2::from_shape_fn((rows.n_rows(), 1), |(i, _)| i as f64);
@@ -105,54 +103,6 @@ pub fn dbscan(
     let labels = labels.map_err(|error| Error::parameter("parameters of linfa", "valid", error))?;
     let n_clusters = labels.iter().flatten().max().map_or(0, |&k| k + 1);
     Ok(DbscanClusters { labels: labels.to_vec(), cores, n_clusters })
-}
-
-/// The samples within `eps` of every sample, itself among them, ascending.
-fn neighbor_lists(
-    rows: &Rows,
-    eps: f64,
-    memory_limit: u64,
-    progress: &dyn Progress,
-) -> Result<Vec<Vec<u32>>> {
-    let n = rows.n_rows();
-    let n_neighbors = AtomicU64::new(0);
-    let starts: Vec<usize> = (0..n).step_by(Rows::SWEEP).collect();
-    progress.start("neighbours", n as u64);
-    let blocks: Vec<Vec<Vec<u32>>> = starts
-        .into_par_iter()
-        .map(|start| {
-            let end = (start + Rows::SWEEP).min(n);
-            let mut lists = vec![Vec::new(); end - start];
-            if progress.cancelled() {
-                return lists;
-            }
-            let mut counts = 0;
-            let room = n_neighbors.load(Ordering::Relaxed) * 4 <= memory_limit;
-            rows.sweep(start..end, 0..n, |at, first, distances| {
-                let near = (first as u32..).zip(distances).filter(|(_, d)| **d <= eps).map(|(j, _)| j);
-                // Beyond the limit neighbours are only counted, so that the error can say how many there are.
-                if room {
-                    lists[at].extend(near);
-                } else {
-                    counts += near.count();
-                }
-            });
-            counts += lists.iter().map(Vec::len).sum::<usize>();
-            n_neighbors.fetch_add(counts as u64, Ordering::Relaxed);
-            progress.advance((end - start) as u64);
-            lists
-        })
-        .collect();
-    progress.finish();
-    if progress.cancelled() {
-        return Err(Error::Cancelled);
-    }
-    let need = n_neighbors.into_inner() * 4;
-    if need > memory_limit {
-        let got = format!("{memory_limit} bytes, and neighbours within eps = {eps} take {need}");
-        return Err(Error::parameter("memory_limit", "enough for all neighbours", got));
-    }
-    Ok(blocks.into_iter().flatten().collect())
 }
 
 /// Lists of neighbours in place of a search: the one coordinate of a point is the number of its sample.

@@ -1,7 +1,7 @@
 //! HDBSCAN of feature vectors.
 
 use ndarray::ArrayView2;
-use nonius_core::{Error, Result};
+use nonius_core::{Error, Progress, Result};
 use serde::{Deserialize, Serialize};
 
 use super::number_by_first_sample;
@@ -63,9 +63,10 @@ pub struct HdbscanClusters {
 /// ```
 /// use ndarray::array;
 /// use nonius_clustering::{HdbscanParams, hdbscan};
+/// use nonius_core::NoProgress;
 ///
 /// let features = array![[5.0], [5.1], [5.2], [0.0], [0.1], [0.2], [50.0]];
-/// let found = hdbscan(features.view(), &HdbscanParams { min_cluster_size: 3, min_samples: 2 })?;
+/// let found = hdbscan(features.view(), &HdbscanParams { min_cluster_size: 3, min_samples: 2 }, &NoProgress)?;
 /// assert_eq!(found.labels, [Some(0), Some(0), Some(0), Some(1), Some(1), Some(1), None]);
 /// assert_eq!(found.memberships[6], 0.0);
 /// # Ok::<(), nonius_core::Error>(())
@@ -73,11 +74,15 @@ pub struct HdbscanClusters {
 ///
 /// # Errors
 /// [`Error::Empty`] without samples or columns; [`Error::Parameter`] as [`HdbscanParams::validate`], for features
-/// that are not finite or above 1e150.
-pub fn hdbscan(features: ArrayView2<'_, f64>, params: &HdbscanParams) -> Result<HdbscanClusters> {
+/// that are not finite or above 1e150; [`Error::Cancelled`].
+pub fn hdbscan(
+    features: ArrayView2<'_, f64>,
+    params: &HdbscanParams,
+    progress: &dyn Progress,
+) -> Result<HdbscanClusters> {
     params.validate()?;
     check_samples(features)?;
-    let found = nonius_core::hdbscan(features, &params.of_points())?;
+    let found = nonius_core::hdbscan(features, &params.of_points(), progress)?;
     let mut labels = found.labels;
     let order = number_by_first_sample(&mut labels);
     let stabilities = order.iter().map(|&k| found.stabilities[k]).collect();

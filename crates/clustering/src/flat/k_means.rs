@@ -72,7 +72,8 @@ pub struct KMeansClusters {
 /// moves to the sample farthest from its own centre. Of several nearest centres the first counts. The start with the
 /// least sum of squares wins. Clusters are numbered in the order of their first samples.
 ///
-/// The same seed gives the same bits for any number of threads. Time grows as N · F · K for each move.
+/// The same seed gives the same bits for any number of threads. Time grows as N · F · K for each move; memory holds the
+/// features once more.
 ///
 /// linfa's k-means is not used: it counts the centre before as one more sample, so that it takes another path, and it
 /// has no rule for more clusters than samples.
@@ -105,18 +106,20 @@ pub fn k_means(
 ) -> Result<KMeansClusters> {
     params.validate()?;
     let lloyd = Lloyd::new(features.view(), n_clusters, params, progress)?;
-    let mut best: Option<KMeansClusters> = None;
-    progress.start("k-means", params.n_starts as u64);
-    for start in 0..params.n_starts {
+    let from_start = |start| {
         let centers = spread_centers(&lloyd.rows, n_clusters, params.seed, start, progress)?;
-        let found = lloyd.run(centers)?;
-        if best.as_ref().is_none_or(|best| found.sum_of_squares < best.sum_of_squares) {
-            best = Some(found);
-        }
+        let found = lloyd.run(centers);
         progress.advance(1);
-    }
+        found
+    };
+    progress.start("k-means", params.n_starts as u64);
+    let better = |best: Result<KMeansClusters>, found: Result<KMeansClusters>| {
+        let (best, found) = (best?, found?);
+        Ok(if found.sum_of_squares < best.sum_of_squares { found } else { best })
+    };
+    let best = (0..params.n_starts).map(from_start).reduce(better);
     progress.finish();
-    let mut best = best.expect("there is at least one start");
+    let mut best = best.expect("there is at least one start")?;
     let order = number_by_first_sample(&mut best.labels);
     best.centers = best.centers.select(Axis(0), &order);
     best.sizes = order.iter().map(|&k| best.sizes[k]).collect();

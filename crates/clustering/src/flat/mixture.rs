@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use nalgebra::DMatrix;
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis};
 use nonius_core::{Error, Progress, Result, check_not_negative, check_positive, check_rows, check_shape};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -157,34 +157,10 @@ pub fn gaussian_mixture_from(
     check_n_clusters(features, means.nrows())?;
     check_shape("means", &[means.nrows(), features.ncols()], means.shape())?;
     let samples = Samples { features: features.as_standard_layout().into_owned(), params };
-    let mut components = samples.start(means);
-    let mut expected = samples.expectation(&components)?;
-    let (mut n_iterations, mut converged) = (0, false);
-    let mut lower_bound = f64::NEG_INFINITY;
     progress.start("mixture", params.max_iterations as u64);
-    while n_iterations < params.max_iterations && !converged {
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
-        components = samples.maximisation(&expected);
-        converged = (expected.lower_bound - lower_bound).abs() < params.tolerance;
-        lower_bound = expected.lower_bound;
-        expected = samples.expectation(&components)?;
-        n_iterations += 1;
-        progress.advance(1);
-    }
+    let found = samples.fit(means, progress);
     progress.finish();
-    let labels = expected.probabilities.outer_iter().map(|row| Some(greatest(row.iter().copied()))).collect();
-    Ok(GaussianMixture {
-        labels,
-        probabilities: expected.probabilities,
-        weights: components.weights,
-        means: components.means,
-        covariances: components.covariances,
-        lower_bound,
-        n_iterations,
-        converged,
-    })
+    found
 }
 
 /// Index of the greatest; the first of several.
@@ -215,6 +191,35 @@ struct Samples<'p> {
 }
 
 impl Samples<'_> {
+    fn fit(&self, means: ArrayView2<'_, f64>, progress: &dyn Progress) -> Result<GaussianMixture> {
+        let mut components = self.start(means);
+        let mut expected = self.expectation(&components)?;
+        let (mut n_iterations, mut converged) = (0, false);
+        let mut lower_bound = f64::NEG_INFINITY;
+        while n_iterations < self.params.max_iterations && !converged {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            components = self.maximisation(&expected);
+            converged = (expected.lower_bound - lower_bound).abs() < self.params.tolerance;
+            lower_bound = expected.lower_bound;
+            expected = self.expectation(&components)?;
+            n_iterations += 1;
+            progress.advance(1);
+        }
+        let of_sample = |row: ArrayView1<'_, f64>| Some(greatest(row.iter().copied()));
+        Ok(GaussianMixture {
+            labels: expected.probabilities.outer_iter().map(of_sample).collect(),
+            probabilities: expected.probabilities,
+            weights: components.weights,
+            means: components.means,
+            covariances: components.covariances,
+            lower_bound,
+            n_iterations,
+            converged,
+        })
+    }
+
     fn start(&self, means: ArrayView2<'_, f64>) -> Components {
         let ((n, width), n_components) = (self.features.dim(), means.nrows());
         let mean: Vec<f64> =

@@ -8,6 +8,7 @@ mod dbscan;
 mod hdbscan;
 mod k_means;
 mod mixture;
+mod neighbors;
 mod optics;
 mod seeding;
 

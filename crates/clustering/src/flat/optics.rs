@@ -97,9 +97,9 @@ pub fn optics(
     params.validate()?;
     let rows = rows_of(features, Metric::Euclidean)?;
     let n = rows.n_rows();
-    let mut core_distances = rows.nearest_distances(params.min_samples, progress)?;
-    core_distances.iter_mut().filter(|core| **core > params.max_eps).for_each(|core| *core = f64::INFINITY);
     let pairs = PairDistances::new(rows, params.memory_limit, progress)?;
+    let mut core_distances = pairs.nearest_distances(params.min_samples, progress)?;
+    core_distances.iter_mut().filter(|core| **core > params.max_eps).for_each(|core| *core = f64::INFINITY);
     let mut found = OpticsOrdering {
         order: Vec::with_capacity(n),
         reachability: vec![f64::INFINITY; n],
@@ -112,6 +112,7 @@ pub fn optics(
     let mut next = Some(0);
     while let Some(p) = next {
         if progress.cancelled() {
+            progress.finish();
             return Err(Error::Cancelled);
         }
         visited[p] = true;

@@ -57,6 +57,7 @@ pub(super) fn merges(
     progress.start("merging clusters", n.saturating_sub(1) as u64);
     while active.len() > 1 {
         if progress.cancelled() {
+            progress.finish();
             return Err(Error::Cancelled);
         }
         if chain.is_empty() {

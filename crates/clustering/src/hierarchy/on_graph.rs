@@ -45,7 +45,7 @@ pub struct GraphLinkageParams {
 /// they are what scikit-learn does. The pair of least `(distance, larger node, smaller node)` is
 /// merged; scikit-learn's choice between equal distances depends on how its heap happens to lie.
 ///
-/// Time grows as n log n for the graph of a scan.
+/// Time grows as n log n for the graph of a scan, and as n² where a cluster touches many others.
 ///
 /// ```
 /// use ndarray::array;
@@ -130,6 +130,7 @@ impl Forest {
                 continue;
             }
             if progress.cancelled() {
+                progress.finish();
                 return Err(Error::Cancelled);
             }
             self.join(a, b);

@@ -16,6 +16,7 @@ pub(super) fn merges(pairs: &PairDistances, progress: &dyn Progress) -> Result<V
     progress.start("spanning tree", n as u64 - 1);
     while !outside.is_empty() {
         if progress.cancelled() {
+            progress.finish();
             return Err(Error::Cancelled);
         }
         pairs.from_row(last, &mut distances);

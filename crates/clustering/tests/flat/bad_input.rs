@@ -13,7 +13,7 @@ const METHODS: [(&str, Method); 6] = [
     ("k-means", |x| k_means(x, 1, &KMeansParams::default(), &NoProgress).map(|_| ())),
     ("DBSCAN", |x| dbscan(x, 1.0, &DbscanParams::default(), &NoProgress).map(|_| ())),
     ("OPTICS", |x| optics(x, &OpticsParams::default(), &NoProgress).map(|_| ())),
-    ("HDBSCAN", |x| hdbscan(x, &HdbscanParams::default()).map(|_| ())),
+    ("HDBSCAN", |x| hdbscan(x, &HdbscanParams::default(), &NoProgress).map(|_| ())),
     ("mixture", |x| gaussian_mixture(x, 1, &MixtureParams::default(), &NoProgress).map(|_| ())),
     ("components", |x| principal_components(x, 1).map(|_| ())),
 ];
@@ -39,8 +39,8 @@ fn features() {
         // As large as they may be.
         let large = array![[1e150, -1e150], [-1e150, 1e150], [1e150, 1e150]];
         let outcome = method(large.view());
-        // A covariance of such numbers is more than there are numbers for.
-        assert!(outcome.is_ok() || ["mixture", "components"].contains(&name), "{name}: {outcome:?}");
+        // Columns of such size cannot be kept apart by adding 1e-6 to their variances.
+        assert!(outcome.is_ok() || name == "mixture", "{name}: {outcome:?}");
     }
 }
 
@@ -128,7 +128,9 @@ fn parameters() {
         refused(ordering.clusters_at(eps), &format!("eps must be finite and at least 0, got {eps}"));
     }
 
-    let sizes = |min_cluster_size, min_samples| hdbscan(x, &HdbscanParams { min_cluster_size, min_samples });
+    let sizes = |min_cluster_size, min_samples| {
+        hdbscan(x, &HdbscanParams { min_cluster_size, min_samples }, &NoProgress)
+    };
     refused(sizes(1, 5), "min_cluster_size must be at least 2, got 1");
     refused(sizes(5, 1), "min_samples must be at least 2, got 1");
     refused(sizes(5, 0), "min_samples must be at least 2, got 0");

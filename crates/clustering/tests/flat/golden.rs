@@ -116,7 +116,7 @@ fn optics_visits_in_the_same_order() {
 fn hdbscan_has_the_same_clusters_and_memberships() {
     for case in cases() {
         let params = HdbscanParams { min_cluster_size: 8, min_samples: 5 };
-        let found = hdbscan(case.matrix("x").view(), &params).unwrap();
+        let found = hdbscan(case.matrix("x").view(), &params, &NoProgress).unwrap();
         let (labels, expected) = (numbers(&found.labels), case.numbers("hdbscan_labels_canonical"));
         for i in 0..labels.len() {
             // Leaves at the weight at which its cluster is born: noise by the definition; scikit-learn sorts that edge

@@ -33,7 +33,7 @@ fn the_bits_do_not_depend_on_threads() {
                 &NoProgress,
             )
             .unwrap(),
-            hdbscan(few.view(), &HdbscanParams::default()).unwrap(),
+            hdbscan(few.view(), &HdbscanParams::default(), &NoProgress).unwrap(),
             principal_components(x.view(), 2).unwrap(),
         )
     };
@@ -73,6 +73,7 @@ fn cancelled_work_is_an_error() {
     let view = x.view();
     assert_eq!(k_means(view, 3, &KMeansParams::default(), &Cancelled).err(), Some(Error::Cancelled));
     assert_eq!(dbscan(view, 1.0, &DbscanParams::default(), &Cancelled).err(), Some(Error::Cancelled));
+    assert_eq!(hdbscan(view, &HdbscanParams::default(), &Cancelled).err(), Some(Error::Cancelled));
     assert_eq!(optics(view, &OpticsParams::default(), &Cancelled).err(), Some(Error::Cancelled));
     assert_eq!(
         gaussian_mixture(view, 3, &MixtureParams::default(), &Cancelled).err(),

@@ -43,7 +43,6 @@ pub(crate) const EVEN: [Rgb; 9] = [
 
 /// White over blue, black and red to white again, in the manner of matplotlib's twilight: directions a quarter of the
 /// period apart differ in brightness or in hue that every colour vision tells apart.
-#[cfg(feature = "report")]
 pub(crate) const CYCLIC: [Rgb; 9] = [
     [226, 217, 226],
     [159, 188, 202],
@@ -57,7 +56,6 @@ pub(crate) const CYCLIC: [Rgb; 9] = [
 ];
 
 /// For labels: Okabe and Ito's palette, then the same darker and lighter. Neighbours in the list differ in brightness.
-#[cfg(feature = "report")]
 pub(crate) const CATEGORIES: [Rgb; 21] = [
     [0, 114, 178],
     [230, 159, 0],
@@ -93,6 +91,10 @@ pub(crate) enum ColorScale {
     Even(f64, f64),
     /// The same, by the square root of the height above the first number.
     Root(f64, f64),
+    /// Once around between the two numbers, and on beyond them.
+    Cyclic(f64, f64),
+    /// A colour of its own for each whole number below this.
+    Categories(usize),
 }
 
 impl ColorScale {
@@ -119,13 +121,25 @@ impl ColorScale {
         }
     }
 
+    /// Around once per period: from minus half of it if there are negative values, else from 0.
+    pub(crate) fn cyclic(image: ArrayView2<'_, f64>, period: f64) -> Self {
+        let period = if period > 0.0 && period.is_finite() { period } else { 1.0 };
+        if image.iter().any(|v| *v < 0.0) {
+            ColorScale::Cyclic(-0.5 * period, 0.5 * period)
+        } else {
+            ColorScale::Cyclic(0.0, period)
+        }
+    }
+
     /// First and last number of the range.
     pub(crate) fn range(self) -> (f64, f64) {
         match self {
             ColorScale::Gray(low, high) | ColorScale::Even(low, high) | ColorScale::Root(low, high) => {
                 (low, high)
             }
+            ColorScale::Cyclic(low, high) => (low, high),
             ColorScale::Diverging(size) => (-size, size),
+            ColorScale::Categories(n) => (-0.5, n.max(1) as f64 - 0.5),
         }
     }
 
@@ -141,6 +155,8 @@ impl ColorScale {
             ColorScale::Diverging(_) => interpolate(&DIVERGING, t),
             ColorScale::Even(..) => interpolate(&EVEN, t),
             ColorScale::Root(..) => interpolate(&EVEN, t.sqrt()),
+            ColorScale::Cyclic(..) => interpolate(&CYCLIC, ((value - low) / (high - low)).rem_euclid(1.0)),
+            ColorScale::Categories(_) => CATEGORIES[value.round().max(0.0) as usize % CATEGORIES.len()],
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One map with its scale.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use nonius_core::{Axis, Result, check_not_empty, check_shape};
 
 use super::Picture;
@@ -16,20 +16,38 @@ const LEAST_WIDTH: f64 = 300.0;
 /// A scale bar takes no more than this part of the width.
 const LONGEST_BAR: f64 = 0.35;
 
+/// What the colours of a map mean. All tell values apart for every common kind of colour vision.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub enum MapColors {
+    /// More is brighter. The default.
+    #[default]
+    Amount,
+    /// Blue below zero, white at zero, red above.
+    Signed,
+    /// Values that differ by the period are alike, as directions are.
+    Cyclic {
+        /// In the unit of the values.
+        period: f64,
+    },
+    /// Values are whole numbers from 0 that stand for these names.
+    Categories(Vec<String>),
+}
+
 /// A map over the frame or over the scan: its colours with what they mean, and a bar of known length.
 ///
 /// Values that span a large range (bright spots on a dim ground) are shown by their square root, and the colour
-/// bar shows that. Maps of both signs are blue and red with white at zero where so told.
+/// bar shows that.
 ///
 /// ```
-/// use ndarray::Array2;
+/// use ndarray::{Array2, s};
 /// use nonius::core::Axis;
 /// let axis = |name: &str| Axis { name: name.into(), size: 64, scale: 0.02, offset: 0.0, unit: "1/nm".into() };
 /// let picture = nonius::plot::Map {
 ///     title: "standard deviation".into(),
 ///     values: Array2::from_shape_fn((64, 64), |(y, x)| (-((y as f64 - 32.0).hypot(x as f64 - 32.0)) / 4.0).exp()),
 ///     axes: [axis("Qy"), axis("Qx")],
-///     signed: false,
+///     colors: Default::default(),
 /// }
 /// .draw()?;
 /// assert!(picture.png().starts_with(b"\x89PNG"));
@@ -43,8 +61,8 @@ pub struct Map {
     pub values: Array2<f64>,
     /// What one pixel measures along y and x.
     pub axes: [Axis; 2],
-    /// Zero is in the middle of the colours.
-    pub signed: bool,
+    /// What colours mean.
+    pub colors: MapColors,
 }
 
 impl Map {
@@ -56,11 +74,20 @@ impl Map {
     pub fn draw(&self) -> Result<Picture> {
         check_not_empty("map", self.values.shape())?;
         check_shape("axes", self.values.shape(), &[self.axes[0].size, self.axes[1].size])?;
-        let scale = match self.signed {
-            true => ColorScale::diverging(self.values.view()),
-            false => ColorScale::map(self.values.view()),
+        let scale = match &self.colors {
+            MapColors::Amount => ColorScale::map(self.values.view()),
+            MapColors::Signed => ColorScale::diverging(self.values.view()),
+            MapColors::Cyclic { period } => ColorScale::cyclic(self.values.view(), *period),
+            MapColors::Categories(names) => ColorScale::Categories(names.len()),
         };
-        let image = Fitted::new(self.values.view(), SIDE);
+        // The mean of two names is none.
+        let step = match self.colors {
+            MapColors::Categories(_) => {
+                (self.values.nrows().max(self.values.ncols()) as f64 / SIDE).ceil() as usize
+            }
+            _ => 1,
+        };
+        let image = Fitted::new(self.values.slice(s![..;step, ..;step]), SIDE);
         let (width, height) = image.size();
         let room = width.max(LEAST_WIDTH);
         let mut canvas = Canvas::new(2.0 * EDGE + room, 2.0 * EDGE + ABOVE + height + BELOW);
@@ -127,10 +154,22 @@ mod tests {
                 offset: 0.0,
                 unit: unit.into(),
             });
-            let map =
-                Map { title: "odd".into(), values: Array2::from_elem(shape, fill), axes, signed: false };
+            let map = Map {
+                title: "odd".into(),
+                values: Array2::from_elem(shape, fill),
+                axes,
+                colors: MapColors::Amount,
+            };
             assert!(map.draw().is_ok());
-            assert!(Map { signed: true, ..map.clone() }.draw().is_ok());
+            let names = MapColors::Categories(vec!["one".into(); 3]);
+            for colors in [
+                MapColors::Signed,
+                MapColors::Cyclic { period: 180.0 },
+                MapColors::Cyclic { period: 0.0 },
+                names,
+            ] {
+                assert!(Map { colors, ..map.clone() }.draw().is_ok());
+            }
             let other = [Axis::pixels("y", shape.0), Axis::pixels("x", shape.1 + 1)];
             assert!(Map { axes: other, ..map }.draw().is_err());
         }

@@ -35,7 +35,7 @@ mod surface;
 pub use accuracy::{AccuracyChart, AccuracyRow};
 pub use curves::{Curve, CurveChart, CurvePanel, CurveStyle};
 pub use difference::before_and_after;
-pub use map::Map;
+pub use map::{Map, MapColors};
 #[cfg(feature = "blobfinder")]
 pub use marked::MarkedFrame;
 pub use picture::Picture;

@@ -4,6 +4,8 @@ use ndarray::Array2;
 use nonius_core::{Error, Result, check_not_empty, check_shape};
 use serde_json::{Value, json};
 
+use crate::plot::MapColors;
+
 /// Part of the values beyond each end of a robust range.
 const BEYOND: f64 = 0.01;
 
@@ -36,24 +38,6 @@ pub struct ReportMap {
     /// Values at the ends of the colours. None: a robust range, which leaves 1 % of the values beyond each end, about
     /// zero for [`MapColors::Signed`]. The reader can switch to the full range.
     pub range: Option<[f64; 2]>,
-}
-
-/// What the colours of a map mean. All tell values apart for every common kind of colour vision.
-#[derive(Debug, Clone, PartialEq, Default)]
-#[non_exhaustive]
-pub enum MapColors {
-    /// More is brighter. The default.
-    #[default]
-    Amount,
-    /// Blue below zero, white at zero, red above.
-    Signed,
-    /// Values that differ by the period are alike, as directions are.
-    Cyclic {
-        /// In the unit of the values.
-        period: f64,
-    },
-    /// Values are whole numbers from 0 that stand for these names.
-    Categories(Vec<String>),
 }
 
 impl ReportMap {

@@ -265,7 +265,7 @@ fn text_cannot_break_the_page() {
         title: "m".into(),
         values: Array2::zeros((2, 2)),
         axes: axes(2, 2),
-        signed: false,
+        colors: MapColors::Amount,
     };
     report.pictures.push((picture.draw().unwrap(), evil.into()));
     let page = text(&report);

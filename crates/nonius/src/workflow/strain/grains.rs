@@ -229,7 +229,7 @@ pub fn map_strain(
 }
 
 /// Of the finite values; NaN if there is none.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut finite: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     finite.sort_unstable_by(f64::total_cmp);
     match finite.len() {

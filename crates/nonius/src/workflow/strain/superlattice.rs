@@ -5,17 +5,16 @@ use nonius_blobfinder::{DiskIntegrator, Lattice, Template, index_grid};
 use nonius_clustering::{Overlap, merge_rows};
 use nonius_core::{Error, PassParams, Progress, Result, Selection, pass};
 
-use super::grains::median;
 use super::{FrameLattices, FrameParams};
 
 /// How bright the places of a superlattice are: arrays of the scan's shape, NaN where no lattice is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SuperlatticeMaps {
-    /// Median over the superlattice's places of what a spot there has above its surroundings, less the same halfway to the
-    /// lattice's places on either side, where neither has a spot: the halo of the direct beam slopes there alike. In units of
+    /// Mean over the superlattice's places of what a spot there has above its surroundings, less the same over places halfway
+    /// along a, b and their sum that do not belong to it: what the halo of the direct beam leaves is alike there. In units of
     /// the pixels, per spot.
     pub signal: ArrayD<f64>,
-    /// Its standard error, from the scatter among places (1.2533 σ/√n for a median, σ from the median deviation).
+    /// Its standard error, from the scatter among places.
     pub errors: ArrayD<f64>,
 }
 
@@ -44,12 +43,16 @@ pub fn measure_superlattice(
     let scan = selection.scan();
     let reach = params.refine.max_index as i32;
     let margin = params.refine.margin.unwrap_or(template.search());
-    // A place, and halfway from it to the lattice's places on either side.
-    let triples: Vec<[[f64; 2]; 3]> = index_grid(-reach..=reach, -reach..=reach)
-        .into_iter()
-        .flat_map(|index| offsets.iter().map(move |o| (index.map(f64::from), o)))
-        .map(|([i, j], o)| [1.0, 0.5, 1.5].map(|factor| [i + factor * o[0], j + factor * o[1]]))
-        .collect();
+    let whole = |v: f64| (v - v.round()).abs() < 1e-9;
+    let belongs = |h: &[f64; 2]| offsets.iter().any(|o| whole(h[0] - o[0]) && whole(h[1] - o[1]));
+    let mut beside = vec![[0.5, 0.0], [0.0, 0.5], [0.5, 0.5]];
+    beside.retain(|h| !belongs(h));
+    let around = |offsets: &[[f64; 2]]| -> Vec<[f64; 2]> {
+        let grid = index_grid(-reach..=reach, -reach..=reach);
+        let all = grid.iter().flat_map(|i| offsets.iter().map(|o| [0, 1].map(|k| f64::from(i[k]) + o[k])));
+        all.filter(|index| index.iter().any(|v| v.abs() >= 1.0)).collect()
+    };
+    let (places, beside) = (around(offsets), around(&beside));
 
     let mut parts = Vec::new();
     for region in &frames.regions {
@@ -58,11 +61,12 @@ pub fn measure_superlattice(
             let (h, w) = scan.frame_shape();
             margin <= p[0] && p[0] < h as f64 - margin && margin <= p[1] && p[1] < w as f64 - margin
         };
-        let kept: Vec<&[[f64; 2]; 3]> = triples.iter().filter(|t| t.iter().all(inside)).collect();
-        if kept.len() < 2 {
+        let kept = |of: &[[f64; 2]]| of.iter().copied().filter(inside).collect::<Vec<_>>();
+        let (places, beside) = (kept(&places), kept(&beside));
+        if places.len() < 2 {
             continue;
         }
-        let indices: Vec<[f64; 2]> = kept.iter().copied().flatten().copied().collect();
+        let indices = [&places[..], &beside].concat();
         let of_frame = |sample: usize| {
             let lattice = region.refined.lattice(sample);
             if lattice.is_finite() { lattice } else { region.start }
@@ -76,12 +80,11 @@ pub fn measure_superlattice(
         let (mut signal, mut errors) = (Vec::new(), Vec::new());
         for (sample, row) in sums.outer_iter().enumerate() {
             let row: Vec<f64> = row.iter().copied().collect();
-            let above: Vec<f64> = row.chunks_exact(3).map(|t| t[0] - 0.5 * (t[1] + t[2])).collect();
-            let middle = median(above.iter().copied());
-            let deviation = 1.4826 * median(above.iter().map(|v| (v - middle).abs()));
+            let (at, off) = row.split_at(places.len());
+            let ([s, ds], [c, dc]) = (mean_and_error(at), mean_and_error(off));
             let found = region.refined.lattice(sample).is_finite();
-            signal.push(if found { middle } else { f64::NAN });
-            errors.push(if found { 1.2533 * deviation / (above.len() as f64).sqrt() } else { f64::NAN });
+            signal.push(if found { s - c } else { f64::NAN });
+            errors.push(if found { ds.hypot(dc) } else { f64::NAN });
         }
         parts.push((&region.roi, Array1::from_vec(signal).into_dyn(), Array1::from_vec(errors).into_dyn()));
     }
@@ -97,4 +100,15 @@ pub fn measure_superlattice(
         signal: merged(&|k| parts[k].1.clone())?,
         errors: merged(&|k| parts[k].2.clone())?,
     })
+}
+
+/// 0 and 0 without values.
+fn mean_and_error(values: &[f64]) -> [f64; 2] {
+    if values.len() < 2 {
+        return [0.0; 2];
+    }
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    [mean, (variance / n).sqrt()]
 }
