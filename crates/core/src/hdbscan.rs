@@ -84,7 +84,7 @@ pub struct HdbscanClusters {
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`] as [`HdbscanParams::validate`] and for coordinates above 1e150; [`Error::NotFinite`];
+/// [`Error::Parameter`] as [`HdbscanParams::validate`]; [`Error::NotFinite`];
 /// [`Error::Empty`] for several points without coordinates; [`Error::Cancelled`]. No point is no error, nor is one:
 /// noise.
 pub fn hdbscan(
@@ -102,10 +102,15 @@ pub fn hdbscan(
             stabilities: vec![],
         });
     }
-    let pairs = PairDistances::new(Rows::new(points, Metric::Euclidean)?, KEPT, progress)?;
+    // Squares of greater numbers could be infinite.
+    let unit = if points.iter().any(|v| v.abs() > 1e150) { 2f64.powi(600) } else { 1.0 };
+    let rows = Rows::new((&points / unit).view(), Metric::Euclidean)?;
+    let pairs = PairDistances::new(rows, KEPT, progress)?;
     // Itself is the nearest of all.
     let core = pairs.nearest_distances(params.min_samples.saturating_add(1).min(n), progress)?;
-    let merges = merge_tree(spanning_tree(&pairs, &core, progress)?, n);
+    let mut edges = spanning_tree(&pairs, &core, progress)?;
+    edges.iter_mut().for_each(|(_, _, distance)| *distance *= unit);
+    let merges = merge_tree(edges, n);
     let tree = CondensedTree::new(&merges, n, params.min_cluster_size);
     Ok(tree.clusters(n))
 }
@@ -465,6 +470,12 @@ mod tests {
             )
             .is_err()
         );
+        // Great numbers, with squares that are none.
+        let blobs = array![[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]];
+        let params = HdbscanParams { min_cluster_size: 2, min_samples: 1 };
+        let expected = hdbscan(blobs.view(), &params, &NoProgress).unwrap();
+        let great = hdbscan((&blobs * 2f64.powi(1000)).view(), &params, &NoProgress).unwrap();
+        assert_eq!((great.labels, great.probabilities), (expected.labels, expected.probabilities));
         // Points that all coincide split at distance 0 without a NaN.
         let same = hdbscan(
             Array2::ones((8, 2)).view(),
