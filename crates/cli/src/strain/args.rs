@@ -37,7 +37,7 @@ pub(crate) struct StrainArgs {
     /// Spots of each region's summed frames that its lattice is looked for in [default: 40]
     #[arg(long, value_name = "N")]
     num_peaks: Option<usize>,
-    /// Position of the direct beam, px, which is every lattice's zero [default: the strongest spot]
+    /// Position of the direct beam, px, which is every lattice's zero [default: where the sum is brightest]
     #[arg(long, value_name = "Y,X", value_delimiter = ',', allow_negative_numbers = true)]
     direct_beam: Option<Vec<f64>>,
     /// How far from its place a spot may lie to belong to a lattice, px [default: 3]

@@ -21,7 +21,7 @@ pub struct LatticeParams {
     pub peaks: PeakParams,
     /// Which lattices count. The rule for the zero is not used: all lattices have theirs at the direct beam.
     pub search: LatticeSearchParams,
-    /// Position `(y, x)` of the direct beam, px. Default: the strongest spot of the sum of all frames.
+    /// Position `(y, x)` of the direct beam, px. Default: where the sum of all frames is brightest.
     pub direct_beam: Option<[f64; 2]>,
 }
 
@@ -102,7 +102,7 @@ pub fn find_lattices(
     let template = Template::new(&params.template)?;
     let direct_beam = match params.direct_beam {
         Some(given) => given,
-        None => brightest(deviation, &template)?,
+        None => brightest(deviation, params.template.radius)?,
     };
     let sums = pass(selection, &LabelledLogSum::new(labels.groups().view())?, pass_params, progress)?;
     let search = LatticeSearchParams { zero: ZeroRule::Given(direct_beam), ..params.search.clone() };
@@ -127,10 +127,12 @@ fn means(sums: Array3<f64>, labels: &LabelMap) -> Vec<Array2<f64>> {
     sums.axis_iter(Axis(0)).zip(sizes).map(|(sum, n)| &sum / n as f64).collect()
 }
 
-/// The strongest spot of the mean frame; its centre if there is none.
-fn brightest(deviation: &Deviation, template: &Template) -> Result<[f64; 2]> {
+/// Where a disk of twice the spots' radius is brightest in the sum of all frames; their centre if that is constant. The
+/// direct beam need not be sharp: what it has about it counts, too.
+fn brightest(deviation: &Deviation, radius: f64) -> Result<[f64; 2]> {
+    let template = Template::new(&TemplateParams::new(TemplateKind::Circular, 2.0 * radius))?;
     let params = PeakParams { n_peaks: 1, ..PeakParams::default() };
     let (h, w) = deviation.sum.dim();
-    let spots = find_peaks(correlation_map(deviation.sum.view(), template)?.view(), &params)?;
+    let spots = find_peaks(correlation_map(deviation.sum.view(), &template)?.view(), &params)?;
     Ok(spots.first().map_or([0.5 * (h as f64 - 1.0), 0.5 * (w as f64 - 1.0)], |p| p.refined))
 }
