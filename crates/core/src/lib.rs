@@ -28,6 +28,7 @@ mod spline;
 mod statistics;
 mod sums;
 mod tangent_plane;
+pub mod tilt_series;
 mod transform;
 mod trigonometric;
 mod weighted;

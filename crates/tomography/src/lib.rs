@@ -1,0 +1,7 @@
+//! Tilt series: a projector with its exact adjoint, reconstruction, and alignment of projections.
+//!
+//! Geometry, signs and axes: [`nonius_core::tilt_series`].
+
+pub mod alignment;
+
+pub use nonius_core::tilt_series::{Geometry, Laboratory, TiltSeries, View, ViewAngles};
