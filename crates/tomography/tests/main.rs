@@ -3,5 +3,7 @@
 #[path = "../../../testdata/golden.rs"]
 mod golden;
 
+mod absorbance;
 mod geometry;
 mod projector;
+mod reconstruction;

@@ -9,7 +9,7 @@ mod span;
 use std::marker::PhantomData;
 
 use ndarray::{Array3, ArrayView4, ArrayViewMut4, Axis};
-use nonius_core::tilt_series::{Geometry, Laboratory, View, check_rotation};
+use nonius_core::tilt_series::{Geometry, View, check_rotation};
 use nonius_core::{Error, Real, Result, check_shape};
 use rayon::prelude::*;
 
@@ -57,9 +57,7 @@ const BLOCK: usize = 16;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Projector<F> {
-    laboratory: Laboratory,
-    volume_shape: [usize; 3],
-    projection_shape: [usize; 2],
+    geometry: Geometry,
     rays: Vec<Rays>,
     scalar: PhantomData<F>,
 }
@@ -74,12 +72,15 @@ impl<F: Real> Projector<F> {
         let (volume_shape, projection_shape) = (geometry.volume_shape, geometry.projection_shape);
         let rays = |view| Rays::new(&geometry.laboratory, view, projection_shape, volume_shape);
         Ok(Projector {
-            laboratory: geometry.laboratory,
-            volume_shape,
-            projection_shape,
+            geometry: geometry.clone(),
             rays: geometry.views.iter().map(rays).collect(),
             scalar: PhantomData,
         })
+    }
+
+    /// What it was made from, with the offsets and rotations set since.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
     }
 
     /// Number of views.
@@ -94,13 +95,12 @@ impl<F: Real> Projector<F> {
 
     /// Shape (X, Y, Z) of the volume.
     pub fn volume_shape(&self) -> [usize; 3] {
-        self.volume_shape
+        self.geometry.volume_shape
     }
 
     /// Shape (N, J, K) of the images.
     pub fn stack_shape(&self) -> [usize; 3] {
-        let [j, k] = self.projection_shape;
-        [self.len(), j, k]
+        self.geometry.stack_shape()
     }
 
     /// Takes new `[j, k]` offsets, px, one per view. Costs nothing beside a projection.
@@ -113,8 +113,9 @@ impl<F: Real> Projector<F> {
         for (index, offset) in offsets.iter().enumerate() {
             check_offset(index, offset)?;
         }
-        for (rays, offset) in self.rays.iter_mut().zip(offsets) {
+        for ((rays, view), offset) in self.rays.iter_mut().zip(&mut self.geometry.views).zip(offsets) {
             rays.set_offset(*offset);
+            [view.j_offset, view.k_offset] = *offset;
         }
         Ok(())
     }
@@ -130,7 +131,9 @@ impl<F: Real> Projector<F> {
         check_rotation("rotation", &view.rotation)
             .map_err(|error| Error::Frame { index, reason: error.to_string() })?;
         check_offset(index, &[view.j_offset, view.k_offset])?;
-        self.rays[index] = Rays::new(&self.laboratory, view, self.projection_shape, self.volume_shape);
+        let Geometry { laboratory, projection_shape, volume_shape, .. } = &self.geometry;
+        self.rays[index] = Rays::new(laboratory, view, *projection_shape, *volume_shape);
+        self.geometry.views[index] = *view;
         Ok(())
     }
 
@@ -148,10 +151,10 @@ impl<F: Real> Projector<F> {
         let channels = volume.dim().3;
         self.check(volume.shape(), views, out.shape(), channels)?;
         let contiguous = volume.as_standard_layout();
-        let [_, y, z] = self.volume_shape;
+        let [_, y, z] = self.geometry.volume_shape;
         let volume = Volume {
             data: contiguous.as_slice().unwrap_or_default(),
-            shape: self.volume_shape,
+            shape: self.geometry.volume_shape,
             strides: [y * z * channels, z * channels, channels],
             channels,
         };
@@ -162,7 +165,7 @@ impl<F: Real> Projector<F> {
             out.assign(&copy);
             return Ok(());
         };
-        let [n_j, n_k] = self.projection_shape;
+        let [n_j, n_k] = self.geometry.projection_shape;
         let width = n_k * channels;
         let images = slice.par_chunks_mut(n_j * width).enumerate();
         images
@@ -198,8 +201,8 @@ impl<F: Real> Projector<F> {
             out.assign(&copy);
             return Ok(());
         };
-        let [_, n_y, n_z] = self.volume_shape;
-        let [n_j, n_k] = self.projection_shape;
+        let [_, n_y, n_z] = self.geometry.volume_shape;
+        let [n_j, n_k] = self.geometry.projection_shape;
         let (height, size) = (n_z * channels, n_j * n_k * channels);
         let slabs = slice.par_chunks_mut(n_y * height).enumerate();
         slabs
@@ -212,7 +215,7 @@ impl<F: Real> Projector<F> {
                 columns.fill(F::zero());
                 for (i, data) in data.chunks_exact(size).enumerate() {
                     let rays = &self.rays[views.map_or(i, |views| views[i])];
-                    let image = Image { data, shape: self.projection_shape, channels };
+                    let image = Image { data, shape: self.geometry.projection_shape, channels };
                     for (y, column) in columns.chunks_exact_mut(height).enumerate() {
                         adjoint::add_column(rays, &image, [x, block * BLOCK + y], column);
                     }
@@ -223,7 +226,7 @@ impl<F: Real> Projector<F> {
 
     /// `A 1`, the length of every ray within the volume, `(N, J, K)`.
     pub fn row_sums(&self) -> Array3<F> {
-        let [x, y, z] = self.volume_shape;
+        let [x, y, z] = self.geometry.volume_shape;
         let ones = ndarray::Array4::from_elem((x, y, z, 1), F::one());
         let [n, j, k] = self.stack_shape();
         let mut sums = ndarray::Array4::zeros((n, j, k, 1));
@@ -235,7 +238,7 @@ impl<F: Real> Projector<F> {
     pub fn col_sums(&self) -> Array3<F> {
         let [n, j, k] = self.stack_shape();
         let ones = ndarray::Array4::from_elem((n, j, k, 1), F::one());
-        let [x, y, z] = self.volume_shape;
+        let [x, y, z] = self.geometry.volume_shape;
         let mut sums = ndarray::Array4::zeros((x, y, z, 1));
         self.adjoint(ones.view(), None, sums.view_mut()).expect("shapes are its own");
         sums.remove_axis(Axis(3))
@@ -251,8 +254,8 @@ impl<F: Real> Projector<F> {
         if let Some(missing) = views.and_then(|views| views.iter().find(|view| **view >= self.len())) {
             return Err(Error::parameter("views", "indices of views", missing));
         }
-        let [x, y, z] = self.volume_shape;
-        let [j, k] = self.projection_shape;
+        let [x, y, z] = self.geometry.volume_shape;
+        let [j, k] = self.geometry.projection_shape;
         let n = views.map_or(self.len(), <[usize]>::len);
         // Without a channel nothing would be computed: asked for as one.
         check_shape("volume", &[x, y, z, channels.max(1)], volume)?;
