@@ -5,4 +5,5 @@ mod geometry;
 #[path = "../../../testdata/golden.rs"]
 mod golden;
 mod moments;
+mod needle;
 mod series_with_truth;

@@ -9,10 +9,8 @@ use num_complex::Complex;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::axis::ImageAxis;
 use super::footprint::{Footprint, footprints, noise_correlation};
-
-/// Largest deviation from a right angle between beam and axis, rad: beyond it profiles change from view to view.
-const MAX_INCLINATION: f64 = 0.02;
 
 /// Parameters of [`align_axial_profile`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -98,7 +96,7 @@ pub fn align_axial_profile<F: Real>(
 ) -> Result<AxialProfileAlignment> {
     params.validate()?;
     let footprints = footprints(geometry, images, weights, params.threshold)?;
-    let direction = axis_in_images(geometry)?;
+    let direction = ImageAxis::of(geometry)?.direction;
     let correlation = noise_correlation(&footprints);
     let profiles: Vec<Profile> =
         footprints.par_iter().map(|f| Profile::of(f, direction, correlation)).collect();
@@ -145,24 +143,6 @@ pub fn align_axial_profile<F: Real>(
         found.scores[i] = spectra.score(frame, &mean, shift);
     }
     Ok(found)
-}
-
-/// The axis of rotation as `[j, k]`, of length 1.
-fn axis_in_images(geometry: &Geometry) -> Result<[f64; 2]> {
-    let axis = geometry.rotation_axis().ok_or_else(|| {
-        Error::parameter("geometry", "a series about one axis", "views about none or several")
-    })?;
-    let first = geometry.directions(0);
-    let inclination = axis.dot(&first.p).clamp(-1.0, 1.0).asin();
-    if inclination.abs() > MAX_INCLINATION {
-        return Err(Error::parameter(
-            "geometry",
-            "a series whose axis is perpendicular to the beam within 0.02 rad",
-            format_args!("an axis inclined by {inclination:.3} rad"),
-        ));
-    }
-    let [j, k] = [axis.dot(&first.j), axis.dot(&first.k)];
-    Ok([j / j.hypot(k), k / j.hypot(k)])
 }
 
 /// Mass per px along the axis in one image, and its variance.
