@@ -2,8 +2,12 @@
 
 #[path = "../../../testdata/golden.rs"]
 mod golden;
+mod series_with_truth;
 
 mod absorbance;
+mod axial_profile;
 mod geometry;
+mod moments;
+mod needle;
 mod projector;
 mod reconstruction;
