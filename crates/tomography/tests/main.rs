@@ -5,6 +5,7 @@ mod golden;
 mod series_with_truth;
 
 mod absorbance;
+mod alignment;
 mod axial_profile;
 mod geometry;
 mod moments;
