@@ -3,5 +3,6 @@
 //! Geometry, signs and axes: [`nonius_core::tilt_series`].
 
 pub mod alignment;
+pub mod rotation_center;
 
 pub use nonius_core::tilt_series::{Geometry, Laboratory, TiltSeries, View, ViewAngles};

@@ -82,7 +82,7 @@ fn a_wrong_angle_is_seen() {
     for i in (0..40).filter(|i| *i != 13) {
         // The one wrong view takes part in the fit, one of forty; along and across the sample nothing tells.
         if found.angle_standard_errors[i] < 3.0 * found.angle_standard_errors[13] {
-            assert!(found.angle_errors[i].abs() < 0.003, "{i}: {}", found.angle_errors[i]);
+            assert!(found.angle_errors[i].abs() < 0.005, "{i}: {}", found.angle_errors[i]);
         }
     }
 }

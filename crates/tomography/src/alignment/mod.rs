@@ -10,6 +10,7 @@ mod slices;
 
 pub use axial_profile::{AxialProfileAlignment, AxialProfileParams, align_axial_profile};
 pub use cascade::{CascadeAlignment, CascadeParams, align_cascade};
+pub(crate) use footprint::Footprint;
 pub use line::{LineAlignment, align_line};
 pub use moments::{MomentAlignment, MomentsParams, SecondMoments, align_moments};
 pub use slices::{SliceAlignment, SlicesParams, TiltAxis, align_slices};
