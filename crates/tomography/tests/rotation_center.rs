@@ -58,7 +58,6 @@ fn shared_sinograms() {
         let sinogram: Array3<f64> =
             arrays[&format!("sinogram_{i}")].clone().into_dimensionality::<Ix3>().unwrap() / 5000.0 - 0.05;
         let found = rotation_center(sinogram.view(), &angles, &Default::default()).unwrap();
-        println!("{truth}: {}", each(&found));
         assert!((found.center - truth).abs() < 0.005, "{truth}: {}", each(&found));
         assert_eq!(found.estimates.len(), 4);
         for estimate in &found.estimates {
@@ -88,7 +87,6 @@ fn half_turns_and_whole_ones_odd_widths_and_even_ones() {
         let angles = angles(n, range);
         let sinogram = sinogram(&angles, width, center, noise, scale);
         let found = rotation_center(sinogram.view(), &angles, &Default::default()).unwrap();
-        println!("{center}: {}", each(&found));
         // Sharp edges that are sampled at points, not averaged over pixels, leave up to 0.01 px.
         let allowed = if noise > 0.02 { 0.03 } else { 0.015 };
         assert!((found.center - center).abs() < allowed, "{center}: {}", each(&found));
@@ -121,7 +119,6 @@ fn a_truncated_sample() {
     let whole = sinogram(&angles, 200, 98.4, 0.002, 90.0);
     let view = whole.slice(s![.., .., 50..150]);
     let found = rotation_center(view, &angles, &Default::default()).unwrap();
-    println!("truncated: {}", each(&found));
     let needs_all = [CenterMethod::Sinusoid, CenterMethod::DoubleWedge];
     assert!(found.estimates.iter().all(|e| !needs_all.contains(&e.method)));
     assert!((found.center - 48.4).abs() < 0.05, "{}", each(&found));

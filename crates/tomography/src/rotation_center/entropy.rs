@@ -22,7 +22,7 @@ pub(super) fn estimate(scan: &Scan, start: f64) -> Result<Option<[f64; 2]>> {
     let first = slice.values(start);
     let (low, high) =
         first.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
-    if !(high > low) {
+    if high <= low {
         return Ok(None);
     }
     // Twice the range of the first reconstruction: others have streaks beyond it.

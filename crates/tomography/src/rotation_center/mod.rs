@@ -7,12 +7,15 @@ mod wedge;
 
 use std::f64::consts::PI;
 
-use ndarray::{Array2, ArrayView1, ArrayView3, Axis};
+use ndarray::{Array2, ArrayView3, Axis};
 use nonius_core::{Error, Real, Result, check_finite, check_not_empty, check_shape};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::alignment::Footprint;
+
+/// Less than this part of the largest value at an end of a row is the tail of a sample in view.
+const TRACE: f64 = 1e-3;
 
 /// How the centre is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +162,7 @@ pub fn rotation_center<F: Real>(
 fn weighted_mean(values: &[[f64; 2]]) -> Option<[f64; 3]> {
     let weight = |error: f64| error.max(1e-9).powi(-2);
     let total: f64 = values.iter().map(|[_, error]| weight(*error)).sum();
-    if !(total > 0.0) {
+    if values.is_empty() {
         return None;
     }
     let mean = values.iter().map(|[value, error]| value * weight(*error)).sum::<f64>() / total;
@@ -246,8 +249,11 @@ impl Scan {
     /// that part of it is out of view.
     fn in_view(&self, row: &Array2<f64>) -> Result<Option<Footprint>> {
         let footprint = Footprint::of_whole(row.clone(), Some(5.0))?;
-        let cut = |line: &ArrayView1<'_, bool>| line[0] || line[line.len() - 1];
-        let n_cut = footprint.inside.rows().into_iter().filter(cut).count();
+        let Footprint { image, inside, .. } = &footprint;
+        let trace = TRACE * image.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        let last = row.ncols() - 1;
+        let cut = |i: &usize| [0, last].iter().any(|x| inside[[*i, *x]] && image[[*i, *x]].abs() > trace);
+        let n_cut = (0..row.nrows()).filter(cut).count();
         Ok((50 * n_cut <= row.nrows()).then_some(footprint))
     }
 

@@ -11,7 +11,7 @@ pub(super) fn estimate(scan: &Scan) -> Result<Option<[f64; 2]>> {
     let model: Vec<Vector3<f64>> = scan.angles.iter().map(|a| Vector3::new(1.0, a.cos(), a.sin())).collect();
     let normal: Matrix3<f64> = model.iter().map(|row| row * row.transpose()).sum();
     let eigen = normal.symmetric_eigenvalues();
-    if model.len() < 4 || !(eigen.min() > 1e-3 * eigen.max()) {
+    if model.len() < 4 || eigen.min() <= 1e-3 * eigen.max() {
         return Ok(None);
     }
     let inverse = normal.try_inverse().expect("a matrix with eigenvalues above 0");
@@ -32,7 +32,9 @@ pub(super) fn estimate(scan: &Scan) -> Result<Option<[f64; 2]>> {
         let n = masses.len() as f64;
         let mean = masses.iter().sum::<f64>() / n;
         let spread = (masses.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / n).sqrt();
-        if !(spread < MAX_MASS_SPREAD * mean) {
+        // Written so that NaN, of no mass, fails.
+        let steady = spread < MAX_MASS_SPREAD * mean;
+        if !steady {
             return Ok(None);
         }
         let fit: Vector3<f64> =

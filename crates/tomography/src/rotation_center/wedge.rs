@@ -94,7 +94,7 @@ fn minimum(products: &[Complex<f64>], length: usize, limit: f64) -> Result<Optio
             slope -= wave * value.im;
             curvature -= wave * wave * value.re;
         }
-        if !(curvature > 0.0) {
+        if curvature.is_nan() || curvature <= 0.0 {
             return Ok(None);
         }
         let step = (-slope / curvature).clamp(-0.25, 0.25);
