@@ -2,7 +2,15 @@
 //!
 //! Geometry, signs and axes: [`nonius_core::tilt_series`].
 
+mod absorbance;
 pub mod alignment;
+mod projector;
+mod reconstruction;
 pub mod rotation_center;
 
+pub use absorbance::{Absorbance, AbsorbanceParams, Reference, absorbance, absorbance_by_fields};
 pub use nonius_core::tilt_series::{Geometry, Laboratory, TiltSeries, View, ViewAngles};
+pub use projector::Projector;
+pub use reconstruction::{
+    Loss, MitraParams, Momentum, Reconstruction, ReconstructionScratch, Reconstructor, SirtParams, Stop,
+};

@@ -1,12 +1,17 @@
 //! The tests of this crate, one binary.
 
+#[path = "../../../testdata/golden.rs"]
+mod golden;
+mod series_with_truth;
+
+mod absorbance;
+mod alignment;
 mod axial_profile;
 mod cascade;
 mod geometry;
-#[path = "../../../testdata/golden.rs"]
-mod golden;
 mod line;
 mod moments;
 mod needle;
+mod projector;
+mod reconstruction;
 mod rotation_center;
-mod series_with_truth;
