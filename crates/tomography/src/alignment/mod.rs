@@ -16,6 +16,7 @@ mod slices;
 
 pub use axial_profile::{AxialProfileAlignment, AxialProfileParams, align_axial_profile};
 pub use cascade::{CascadeAlignment, CascadeParams, align_cascade};
+pub(crate) use footprint::Footprint;
 pub use iteration::{
     Aligned, Aligner, Alignment, Comparison, Correction, IterationParams, Now, Stage, align,
 };
