@@ -12,16 +12,28 @@ use super::report::{AlignmentReport, StepReport, StopReason, outliers};
 use crate::projector::Projector;
 use crate::reconstruction::{MitraParams, ReconstructionScratch, Reconstructor};
 
+/// Which reconstructions begin from the volume of the step before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarmStart {
+    /// None: each begins from nothing.
+    Never,
+    /// Those after steps without a correction above half a pixel. The default: the volume then converges along with
+    /// the offsets, which makes both better, and is not held back by what it was when images lay far off.
+    #[default]
+    WhenClose,
+    /// All: the volume is never quite right, nor quite wrong, and one iteration per step is enough.
+    Always,
+}
+
 /// What every alignment by re-projection may be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IterationParams {
     /// The reconstruction of each step. Default: MITRA with 10 iterations.
     pub reconstruction: MitraParams,
-    /// Reconstructions begin from the volume of the step before, once no correction exceeds half a pixel. Default:
-    /// true. The volume then converges along with the offsets, which makes both better and fewer iterations
-    /// enough; false begins each from nothing.
-    pub warm_start: bool,
+    /// Whether reconstructions begin from the volume of the step before. Default: [`WarmStart::WhenClose`].
+    pub warm_start: WarmStart,
     /// Most steps in all, at least 1. Default: 40.
     pub max_iterations: usize,
     /// Largest correction of any projection, px, that counts as none. Default: 0.005.
@@ -44,7 +56,7 @@ impl Default for IterationParams {
     fn default() -> Self {
         IterationParams {
             reconstruction: MitraParams { iterations: 10, ..MitraParams::default() },
-            warm_start: true,
+            warm_start: WarmStart::default(),
             max_iterations: 40,
             tolerance: 0.005,
             align_j: true,
@@ -363,7 +375,11 @@ impl<'a, F: Real> Alignment<'a, F> {
             }
         }
         self.last = shifts;
-        self.level.warm = params.warm_start && largest <= 0.5 * binning;
+        self.level.warm = match params.warm_start {
+            WarmStart::Never => false,
+            WarmStart::WhenClose => largest <= 0.5 * binning,
+            WarmStart::Always => true,
+        };
         let report = StepReport { stage: self.stage, binning: stage.binning, loss, largest, rms };
         self.report.record(report, &self.offsets);
         Ok(report)
@@ -613,7 +629,7 @@ pub fn align<'a, F: Real>(
     Alignment::new(aligner, geometry, images, weights)?.run(progress)
 }
 
-fn check_images<F: Real>(
+pub(super) fn check_images<F: Real>(
     geometry: &Geometry,
     images: ArrayView3<'_, F>,
     weights: Option<ArrayView3<'_, F>>,
