@@ -4,6 +4,7 @@
 mod golden;
 
 mod absorbance;
+mod fbp;
 mod geometry;
 mod projector;
 mod reconstruction;

@@ -18,8 +18,9 @@ pub(super) fn add_shifted<F: Real>(sum: &mut [F], line: &[F], m: f64, channels: 
     }
 }
 
+/// `sum[i] += weight·line[i]`, as far as both reach.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn add_scaled<F: Real>(sum: &mut [F], line: &[F], weight: F) {
+pub(crate) fn add_scaled<F: Real>(sum: &mut [F], line: &[F], weight: F) {
     for (sum, &value) in sum.iter_mut().zip(line) {
         *sum += weight * value;
     }
