@@ -37,7 +37,7 @@ pub struct LbfgsParams {
     pub loss: Loss,
     /// Weight λ of the total variation, in units of the loss (here it is not preconditioned). Default: 0.
     pub total_variation: f64,
-    /// As [`MitraParams::smoothing`]. Default: 0.01.
+    /// As [`MitraParams::smoothing`]. Default: 0.001.
     pub smoothing: f64,
     /// As [`MitraParams::min_length`]. Default: 0.1.
     pub min_length: f64,
