@@ -63,6 +63,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Tilt series** are read by [`open_tilt_series`]: projections in HDF5, in the layout of mumott, or a stack of any
+//! format with its tilt angles; [`TiltSeriesWriter`] writes them, [`read_geometry`] knows `.geo` files.
+//!
 //! What a file contains: [`describe`]. Which part of it is meant: [`Selector`]. Opening without reading:
 //! [`open`]. Images are converted from the stored type while they are read; [`Stack`]s and scans deliver it.
 //!
@@ -112,6 +115,7 @@ mod source;
 mod stack;
 mod tiff_directory;
 mod tiff_page;
+mod tilt;
 mod wcs;
 mod write_fits;
 mod write_image;
@@ -133,6 +137,10 @@ pub use scan::{
 };
 pub use selector::{Index, Selector};
 pub use stack::Stack;
+pub use tilt::{
+    AlignmentRecord, GeometryFile, TiltFormat, TiltSeriesFile, TiltSeriesOptions, TiltSeriesWriter,
+    open_tilt_series, read_geometry, read_offsets, write_geometry, write_volume,
+};
 pub use wcs::tangent_plane;
 pub use write_fits::{FitsPixel, write_fits};
 pub use write_image::write_image;

@@ -1,5 +1,8 @@
 //! One binary for everything that looks at the crate from outside.
 
+/// Arrays of other programs.
+#[path = "../../../testdata/golden.rs"]
+mod arrays;
 /// Files of other programs, whose pixels are true by construction.
 mod golden;
 /// Cut, changed and lying files.
@@ -14,6 +17,9 @@ mod simulated;
 
 /// Scans from every format, and what becomes of bad files.
 mod scans;
+
+/// Tilt series.
+mod tilt;
 
 use std::path::PathBuf;
 

@@ -8,6 +8,7 @@
 //!
 //! * [`DiffractionParams`] makes diffraction patterns with disks on a lattice, [`DiffractionScan`] scans of them,
 //!   [`PolycrystalScan`] scans over grains of several phases.
+//! * [`TiltSeriesParams`] makes misaligned tilt series of a [`Phantom`] whose line integrals have a closed form.
 //! * [`ImagePairParams`] makes two images, [`ImageSeriesPlan`] many, [`Scene`] any view you like.
 //! * One sign: **shift `(y, x)` in px is the displacement of the moving image's content**,
 //!   `moving[r] = reference[r − shift]`. Rotation and scale as in [`Motion`].
@@ -45,6 +46,7 @@ mod noise;
 mod poisson;
 mod random;
 mod spectrum;
+mod tilt_series;
 
 pub use diffraction::{
     AmorphousRing, CbedFrame, CbedParams, CentralBackground, CoreParams, DiffractionBackground,
@@ -57,6 +59,10 @@ pub use images::{
     ImageSeriesParams, ImageSeriesPlan, Motion, Scene, SceneParams, near_repetitions,
 };
 pub use noise::NoiseParams;
+pub use tilt_series::{
+    AngleRange, Body, BodyShape, Directions, Jitter, MisalignmentParams, Phantom, Recording,
+    SyntheticTiltSeries, TiltScheme, TiltSeriesParams, TiltSeriesTruth, project_voxels,
+};
 
 use nonius_core::{Error, Result};
 

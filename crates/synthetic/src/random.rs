@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Zone = 10,
     Thickness = 11,
     Flicker = 12,
+    Drift = 13,
+    View = 14,
 }
 
 /// The generator for `purpose`, number `index`.

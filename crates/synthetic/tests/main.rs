@@ -2,12 +2,17 @@
 
 // Diffraction patterns and scans of them.
 mod diffraction;
+// Arrays of another program.
+#[path = "../../../testdata/golden.rs"]
+mod golden;
 // Answers known by construction: rolls, crops, sums, statistics.
 mod known;
 // Scans over grains of several phases.
 mod polycrystal;
 // What must hold for any parameters: seeds, threads, round trips, refusals.
 mod properties;
+// Tilt series of phantoms.
+mod tilt_series;
 
 use ndarray::Array2;
 

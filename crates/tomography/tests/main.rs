@@ -2,9 +2,17 @@
 
 #[path = "../../../testdata/golden.rs"]
 mod golden;
+mod series_with_truth;
 
 mod absorbance;
+mod alignment;
+mod axial_profile;
+mod cascade;
 mod fbp;
 mod geometry;
+mod line;
+mod moments;
+mod needle;
 mod projector;
 mod reconstruction;
+mod rotation_center;

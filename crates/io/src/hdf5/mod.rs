@@ -2,19 +2,20 @@
 
 #[cfg(feature = "hdf5")]
 mod c_library;
-mod container;
+pub(crate) mod container;
 mod filters;
 mod frames;
 mod headers;
-mod layout;
-mod open;
-mod pure;
+pub(crate) mod layout;
+pub(crate) mod open;
+pub(crate) mod pure;
 mod write;
 
 use std::path::Path;
 
 use nonius_core::Axis;
 
+pub(crate) use write::Tree;
 pub use write::{AttributeValue, Hdf5File, Hdf5Number, write_hdf5};
 
 use crate::header::Header;

@@ -1,1 +1,28 @@
 //! Offsets that put the images of a tilt series where one sample can have made them all.
+
+mod axial_profile;
+mod axis;
+mod binning;
+mod cascade;
+mod footprint;
+pub mod image_operations;
+mod iteration;
+mod line;
+mod moments;
+mod optical_flow;
+mod phase_matching;
+mod report;
+mod slices;
+
+pub use axial_profile::{AxialProfileAlignment, AxialProfileParams, align_axial_profile};
+pub use cascade::{CascadeAlignment, CascadeParams, align_cascade};
+pub(crate) use footprint::Footprint;
+pub use iteration::{
+    Aligned, Aligner, Alignment, Comparison, Correction, IterationParams, Now, Stage, align,
+};
+pub use line::{LineAlignment, align_line};
+pub use moments::{MomentAlignment, MomentsParams, SecondMoments, align_moments};
+pub use optical_flow::OpticalFlowParams;
+pub use phase_matching::PhaseMatchingParams;
+pub use report::{AlignmentReport, StepReport, StopReason};
+pub use slices::{SliceAlignment, SlicesParams, TiltAxis, align_slices};

@@ -270,7 +270,7 @@ fn fill_masked<F: Real>(mut data: Array4<F>, mask: ArrayView4<'_, F>, across: us
     for (mut line, mask) in lanes {
         let mut last: Option<usize> = None;
         for at in 0..=line.len() {
-            if at < line.len() && !(mask[at] > F::zero()) {
+            if at < line.len() && (mask[at].is_nan() || mask[at] <= F::zero()) {
                 continue;
             }
             let start = last.map_or(0, |last| last + 1);

@@ -1,0 +1,701 @@
+//! What every alignment by re-projection shares: reconstruct, project, correct, repeat.
+
+use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis};
+use nonius_core::tilt_series::Geometry;
+use nonius_core::{Error, Progress, Real, Result, check_positive, check_shape};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::binning::Binned;
+use super::optical_flow::OpticalFlowParams;
+use super::report::{AlignmentReport, StepReport, StopReason, outliers};
+use crate::projector::Projector;
+use crate::reconstruction::{MitraParams, ReconstructionScratch, Reconstructor};
+
+/// What every alignment by re-projection may be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IterationParams {
+    /// The reconstruction of each step. Default: MITRA with 10 iterations.
+    pub reconstruction: MitraParams,
+    /// Reconstructions begin from the volume of the step before, once no correction exceeds half a pixel. Default:
+    /// true. The volume then converges along with the offsets, which makes both better and fewer iterations
+    /// enough; false begins each from nothing.
+    pub warm_start: bool,
+    /// Most steps in all, at least 1. Default: 40.
+    pub max_iterations: usize,
+    /// Largest correction of any projection, px, that counts as none. Default: 0.005.
+    pub tolerance: f64,
+    /// Whether offsets along j change. Default: true.
+    pub align_j: bool,
+    /// Whether offsets along k change. Default: true.
+    pub align_k: bool,
+    /// Projections whose offsets stay; they take part in the reconstruction. Default: none.
+    pub ignored: Vec<usize>,
+    /// Whether the sample's centre of mass is brought to the middle of the volume. Default: true. It changes what
+    /// no alignment can know, and keeps the sample inside.
+    pub center: bool,
+    /// Iterations of the reconstruction with the final offsets, from which residuals, standard errors and the
+    /// loss are taken. Default: 40.
+    pub final_iterations: usize,
+}
+
+impl Default for IterationParams {
+    fn default() -> Self {
+        IterationParams {
+            reconstruction: MitraParams { iterations: 10, ..MitraParams::default() },
+            warm_start: true,
+            max_iterations: 40,
+            tolerance: 0.005,
+            align_j: true,
+            align_k: true,
+            ignored: Vec::new(),
+            center: true,
+            final_iterations: 40,
+        }
+    }
+}
+
+impl IterationParams {
+    /// Checks every parameter by itself.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] names the first that cannot be.
+    pub fn validate(&self) -> Result<()> {
+        self.reconstruction.validate()?;
+        check_positive("tolerance", self.tolerance)?;
+        for (name, iterations) in
+            [("max_iterations", self.max_iterations), ("final_iterations", self.final_iterations)]
+        {
+            if iterations == 0 {
+                return Err(Error::parameter(name, "at least 1", iterations));
+            }
+        }
+        if !(self.align_j || self.align_k) {
+            return Err(Error::parameter("align_j or align_k", "true", "false for both"));
+        }
+        Ok(())
+    }
+}
+
+/// A way to correct offsets by comparing images with re-projections.
+pub trait Aligner<F: Real>: Sync {
+    /// What it shares with the others.
+    fn iteration(&self) -> &IterationParams;
+
+    /// Name in reports.
+    fn name(&self) -> &'static str;
+
+    /// From coarse to fine; each begins where the one before it stopped.
+    ///
+    /// # Errors
+    /// If a parameter cannot be.
+    fn stages(&self, geometry: &Geometry) -> Result<Vec<Stage>>;
+
+    /// Which projections are corrected in step `step`; `None`: all.
+    fn sample(&self, step: usize, n: usize) -> Option<Vec<usize>> {
+        let _ = (step, n);
+        None
+    }
+
+    /// Steps within which [`sample`](Self::sample) names every projection.
+    fn epoch(&self) -> usize {
+        1
+    }
+
+    /// The displacement that moves each image onto its re-projection.
+    ///
+    /// # Errors
+    /// If the images are not of one shape.
+    fn corrections(&self, stage: &Stage, images: &Comparison<'_, F>) -> Result<Vec<Correction>>;
+
+    /// Changes corrections, px of the images, before they are added to the offsets.
+    fn regularise(&self, now: &Now<'_, F>, corrections: &mut [[f64; 2]]) {
+        let _ = (now, corrections);
+    }
+
+    /// Part of the last step's correction that is added to the next one, 0 to 1.
+    fn momentum(&self) -> f64 {
+        0.0
+    }
+}
+
+/// A stage of an alignment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// Pixels made one along each axis.
+    pub binning: usize,
+    /// How fine the comparison is: the standard deviation of the low-pass, or the step of the grid, in binned
+    /// pixels.
+    pub scale: f64,
+    /// Largest correction, in pixels, that ends the stage.
+    pub tolerance: f64,
+    /// Longest correction of one step, in pixels.
+    pub max_step: f64,
+}
+
+/// What a step compares.
+#[derive(Debug)]
+pub struct Comparison<'a, F> {
+    /// Measured images, `(N, J, K)`.
+    pub images: ArrayView3<'a, F>,
+    /// Their weights, 0 where masked.
+    pub weights: Option<ArrayView3<'a, F>>,
+    /// The volume's images.
+    pub reprojections: ArrayView3<'a, F>,
+}
+
+/// An alignment in the middle of a step.
+#[derive(Debug)]
+pub struct Now<'a, F> {
+    /// Number of the step, from 0.
+    pub step: usize,
+    /// Present `[j, k]` offsets, px.
+    pub offsets: &'a [[f64; 2]],
+    /// Rotations of the views, with the offsets at the start.
+    pub geometry: &'a Geometry,
+    /// The measured images.
+    pub images: ArrayView3<'a, F>,
+    /// Their weights.
+    pub weights: Option<ArrayView3<'a, F>>,
+    /// Centre of mass of the volume, voxels, centred; `None` for an empty one.
+    pub center: Option<[f64; 3]>,
+}
+
+/// What one image asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Correction {
+    /// Displacement `[j, k]` px that moves the image onto its re-projection.
+    pub shift: [f64; 2],
+    /// Covariance of the shift, px²; NaN where the method knows none.
+    pub covariance: [[f64; 2]; 2],
+    /// Root of the weighted mean square of image less re-projection.
+    pub residual: f64,
+    /// False for images that say nothing (flat, or masked wholly); the shift is then 0.
+    pub determined: bool,
+}
+
+impl Correction {
+    /// Of an image that says nothing.
+    pub fn none(residual: f64) -> Self {
+        Correction { shift: [0.0; 2], covariance: [[f64::NAN; 2]; 2], residual, determined: false }
+    }
+}
+
+/// An alignment under way.
+pub struct Alignment<'a, F> {
+    aligner: &'a dyn Aligner<F>,
+    images: ArrayView3<'a, F>,
+    weights: Option<ArrayView3<'a, F>>,
+    start: Geometry,
+    offsets: Vec<[f64; 2]>,
+    stages: Vec<Stage>,
+    stage: usize,
+    level: Level<F>,
+    step_length: f64,
+    last: Vec<[f64; 2]>,
+    /// The step in which each projection last asked for no correction.
+    quiet: Vec<Option<usize>>,
+    best: f64,
+    since_best: usize,
+    centred: bool,
+    scratch: ReconstructionScratch<F>,
+    report: AlignmentReport,
+}
+
+/// The problem at one binning.
+struct Level<F> {
+    binning: usize,
+    binned: Option<Binned<F>>,
+    projector: Projector<F>,
+    volume: Option<Array4<F>>,
+    reprojections: Array4<F>,
+    warm: bool,
+}
+
+impl<F: Real> Level<F> {
+    fn new(
+        binning: usize,
+        geometry: &Geometry,
+        images: ArrayView3<'_, F>,
+        weights: Option<ArrayView3<'_, F>>,
+    ) -> Result<Self> {
+        let binned = match binning {
+            1 => None,
+            _ => Some(Binned::new(binning, geometry, images, weights)?),
+        };
+        let projector = Projector::new(binned.as_ref().map_or(geometry, |binned| &binned.geometry))?;
+        let [n, j, k] = projector.stack_shape();
+        let reprojections = Array4::zeros((n, j, k, 1));
+        Ok(Level { binning, binned, projector, volume: None, reprojections, warm: false })
+    }
+}
+
+impl<'a, F: Real> Alignment<'a, F> {
+    /// Begins from the offsets of `geometry`. `images` are absorbances or thicknesses `(N, J, K)`; `weights`
+    /// of the same shape are 0 where a pixel is masked.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for images or weights of another shape, [`Error::NotFinite`] for a NaN where the weight
+    /// is not 0, [`Error::Parameter`] for parameters that cannot be, what [`Geometry::validate`] finds.
+    pub fn new(
+        aligner: &'a dyn Aligner<F>,
+        geometry: &Geometry,
+        images: ArrayView3<'a, F>,
+        weights: Option<ArrayView3<'a, F>>,
+    ) -> Result<Self> {
+        geometry.validate()?;
+        check_images(geometry, images, weights)?;
+        let params = aligner.iteration();
+        params.validate()?;
+        if let Some(missing) = params.ignored.iter().find(|i| **i >= geometry.len()) {
+            return Err(Error::parameter("ignored", "indices of projections", missing));
+        }
+        let stages = aligner.stages(geometry)?;
+        let level = Level::new(stages[0].binning, geometry, images, weights)?;
+        let n = geometry.len();
+        let offsets = geometry.offsets();
+        Ok(Alignment {
+            aligner,
+            images,
+            weights,
+            start: geometry.clone(),
+            report: AlignmentReport::begin(aligner.name(), &offsets),
+            offsets,
+            stages,
+            stage: 0,
+            level,
+            step_length: 1.0,
+            last: vec![[0.0; 2]; n],
+            quiet: vec![None; n],
+            best: f64::INFINITY,
+            since_best: 0,
+            centred: false,
+            scratch: ReconstructionScratch::default(),
+        })
+    }
+
+    /// Offsets as they are now, `[j, k]` px.
+    pub fn offsets(&self) -> &[[f64; 2]] {
+        &self.offsets
+    }
+
+    /// The volume that the last step reconstructed, `(X, Y, Z, 1)`, binned as its stage is.
+    pub fn volume(&self) -> Option<ArrayView4<'_, F>> {
+        self.level.volume.as_ref().map(|volume| volume.view())
+    }
+
+    /// One step: reconstructs, projects, corrects the offsets.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`]; what the reconstruction says.
+    pub fn step(&mut self, progress: &dyn Progress) -> Result<StepReport> {
+        let params = self.aligner.iteration();
+        let stage = self.stages[self.stage];
+        let loss = self.reconstruct(params.reconstruction.iterations)?;
+        if params.center && !self.centred {
+            self.move_to_the_middle();
+        }
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let found = self.compare(&stage)?;
+        let binning = stage.binning as f64;
+        let step = self.report.steps.len();
+        let n = self.offsets.len();
+        let sampled = self.aligner.sample(step, n);
+        let is_moved = |i: usize| {
+            !params.ignored.contains(&i) && sampled.as_ref().is_none_or(|sampled| sampled.contains(&i))
+        };
+        let enabled = [params.align_j, params.align_k];
+        let mut shifts: Vec<[f64; 2]> = found
+            .iter()
+            .enumerate()
+            .map(|(i, correction)| match correction.determined && is_moved(i) {
+                true => [0, 1].map(|axis| if enabled[axis] { correction.shift[axis] * binning } else { 0.0 }),
+                false => [0.0; 2],
+            })
+            .collect();
+        // A common translation of the sample is no correction; it can only be taken off where all move.
+        if params.ignored.is_empty() && sampled.is_none() && enabled == [true, true] {
+            shifts = self.start.remove_translation(&shifts)?.residuals;
+            for (shift, correction) in shifts.iter_mut().zip(&found) {
+                if !correction.determined {
+                    *shift = [0.0; 2];
+                }
+            }
+        }
+        let largest = shifts.iter().map(length).fold(0.0, f64::max);
+        let rms = (shifts.iter().map(|s| s[0] * s[0] + s[1] * s[1]).sum::<f64>() / n as f64).sqrt();
+        for i in (0..n).filter(|i| is_moved(*i)) {
+            self.quiet[i] = (length(&shifts[i]) <= stage.tolerance).then_some(step);
+        }
+        for shift in &mut shifts {
+            let too_long = length(shift) / stage.max_step;
+            if too_long > 1.0 {
+                *shift = shift.map(|s| s / too_long);
+            }
+        }
+        let center = self.level.volume.as_ref().and_then(|volume| center_of_mass(volume.view()));
+        let now = Now {
+            step,
+            offsets: &self.offsets,
+            geometry: &self.start,
+            images: self.images.view(),
+            weights: self.weights.as_ref().map(|weights| weights.view()),
+            center: center.map(|center| center.map(|c| c * binning)),
+        };
+        self.aligner.regularise(&now, &mut shifts);
+        for axis in (0..2).filter(|axis| !enabled[*axis]) {
+            shifts.iter_mut().for_each(|shift| shift[axis] = 0.0);
+        }
+        let along = alignment_of(&shifts, &self.last);
+        if along < -0.8 * norm(&shifts) * norm(&self.last) && largest > stage.tolerance {
+            // The step before is being taken back: two states that follow each other.
+            self.step_length = (0.5 * self.step_length).max(1.0 / 64.0);
+            self.report.halvings += 1;
+        }
+        let momentum = if along > 0.0 { self.aligner.momentum() } else { 0.0 };
+        for i in (0..n).filter(|i| is_moved(*i)) {
+            for axis in 0..2 {
+                shifts[i][axis] = self.step_length * shifts[i][axis] + momentum * self.last[i][axis];
+                self.offsets[i][axis] += shifts[i][axis];
+            }
+        }
+        self.last = shifts;
+        self.level.warm = params.warm_start && largest <= 0.5 * binning;
+        let report = StepReport { stage: self.stage, binning: stage.binning, loss, largest, rms };
+        self.report.record(report, &self.offsets);
+        Ok(report)
+    }
+
+    /// Steps until the stages are done, then reconstructs once more and judges the result.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn run(mut self, progress: &dyn Progress) -> Result<Aligned<F>> {
+        let params = self.aligner.iteration();
+        progress.start("aligning projections", params.max_iterations as u64);
+        let result = self.run_stages(progress).and_then(|()| self.judge());
+        progress.finish();
+        result
+    }
+
+    fn run_stages(&mut self, progress: &dyn Progress) -> Result<()> {
+        let params = self.aligner.iteration();
+        while self.report.steps.len() < params.max_iterations {
+            let step = self.step(progress)?;
+            progress.advance(1);
+            progress.message(&format!(
+                "step {}: largest correction {:.4} px, loss {:.4e}",
+                self.report.steps.len(),
+                step.largest,
+                step.loss
+            ));
+            let Some(reason) = self.stage_ends(&step) else { continue };
+            if self.stage + 1 == self.stages.len() {
+                self.report.stop = reason;
+                return Ok(());
+            }
+            self.next_stage()?;
+        }
+        self.report.stop = StopReason::MaxIterations;
+        Ok(())
+    }
+
+    fn stage_ends(&mut self, step: &StepReport) -> Option<StopReason> {
+        let stage = self.stages[self.stage];
+        let ignored = &self.aligner.iteration().ignored;
+        let now = self.report.steps.len();
+        let recently = |step: usize| now - step <= self.aligner.epoch();
+        if (0..self.quiet.len()).all(|i| self.quiet[i].is_some_and(recently) || ignored.contains(&i)) {
+            return Some(StopReason::Tolerance);
+        }
+        if step.largest < 0.9 * self.best {
+            (self.best, self.since_best) = (step.largest, 0);
+        } else {
+            self.since_best += 1;
+        }
+        let patience = if stage.binning > 1 || self.stage + 1 < self.stages.len() { 3 } else { 6 };
+        if self.since_best < patience {
+            return None;
+        }
+        Some(if self.report.halvings > 1 { StopReason::Oscillating } else { StopReason::Stalled })
+    }
+
+    fn next_stage(&mut self) -> Result<()> {
+        self.stage += 1;
+        (self.best, self.since_best, self.step_length) = (f64::INFINITY, 0, 1.0);
+        self.quiet.fill(None);
+        let binning = self.stages[self.stage].binning;
+        if binning != self.level.binning {
+            let geometry = self.start.clone().with_offsets(&self.offsets)?;
+            self.level = Level::new(binning, &geometry, self.images, self.weights)?;
+        }
+        Ok(())
+    }
+
+    /// Reconstructs with the present offsets and projects; the loss.
+    fn reconstruct(&mut self, iterations: usize) -> Result<f64> {
+        self.reconstruct_from(iterations, None)
+    }
+
+    /// [`reconstruct`](Self::reconstruct) from these images, of the level's shape, rather than its own.
+    fn reconstruct_from(&mut self, iterations: usize, images: Option<ArrayView3<'_, F>>) -> Result<f64> {
+        let level = &mut self.level;
+        let offsets = match &level.binned {
+            Some(binned) => binned.offsets(&self.offsets),
+            None => self.offsets.clone(),
+        };
+        level.projector.set_offsets(&offsets)?;
+        let (own_images, weights) = match &level.binned {
+            Some(binned) => (binned.images.view(), binned.weights.as_ref().map(|w| w.view())),
+            None => (self.images.view(), self.weights.as_ref().map(|w| w.view())),
+        };
+        let method = MitraParams { iterations, ..self.aligner.iteration().reconstruction.clone() };
+        let warm = level.volume.take().filter(|_| level.warm);
+        let reconstruction = method.reconstruct_with(
+            &level.projector,
+            images.as_ref().map_or(own_images, |images| images.view()).insert_axis(Axis(3)),
+            weights.map(|w| w.insert_axis(Axis(3))),
+            warm.as_ref().map(|volume| volume.view()),
+            &nonius_core::NoProgress,
+            &mut self.scratch,
+        )?;
+        drop(warm);
+        level.projector.forward(reconstruction.volume.view(), None, level.reprojections.view_mut())?;
+        level.volume = Some(reconstruction.volume);
+        Ok(reconstruction.losses.last().copied().unwrap_or(0.0))
+    }
+
+    /// The part of each image's noise that its residual still shows, 0.05 to 1: the volume follows the rest.
+    ///
+    /// Signs of the size of a tenth of the residuals are added to the images at random; the part of them that the
+    /// re-projections take up is the influence of an image on its own prediction (S. Ramani and others, IEEE Trans.
+    /// Image Process. 17 (2008) 1540–1554).
+    fn freedom(&mut self, iterations: usize) -> Result<Vec<f64>> {
+        self.reconstruct(iterations)?;
+        let before = self.level.reprojections.clone();
+        let comparison = self.comparison();
+        let mut squares = 0.0;
+        for (index, value) in comparison.images.indexed_iter() {
+            if comparison.weights.as_ref().is_none_or(|weights| weights[index] > F::zero()) {
+                squares += (value.f64() - before[[index.0, index.1, index.2, 0]].f64()).powi(2);
+            }
+        }
+        let size = 0.1 * (squares / comparison.images.len() as f64).sqrt();
+        let sign = |(i, j, k): (usize, usize, usize)| {
+            if random_bit([i, j, k]) { size } else { -size }
+        };
+        let mut perturbed = comparison.images.to_owned();
+        perturbed.indexed_iter_mut().for_each(|(index, value)| *value += F::of(sign(index)));
+        self.reconstruct_from(iterations, Some(perturbed.view()))?;
+        let after = &self.level.reprojections;
+        let n = before.len_of(Axis(0));
+        let freedom = |i: usize| {
+            let mut taken_up = 0.0;
+            let image = before.index_axis(Axis(0), i);
+            for (((j, k, _), before), after) in image.indexed_iter().zip(after.index_axis(Axis(0), i)) {
+                taken_up += sign((i, j, k)) * (after.f64() - before.f64());
+            }
+            // Without residuals there is nothing to scale.
+            let influence = if size > 0.0 { taken_up / (size * size * image.len() as f64) } else { 0.0 };
+            (1.0 - influence).clamp(0.05, 1.0)
+        };
+        Ok((0..n).map(freedom).collect())
+    }
+
+    fn compare(&self, stage: &Stage) -> Result<Vec<Correction>> {
+        self.aligner.corrections(stage, &self.comparison())
+    }
+
+    fn comparison(&self) -> Comparison<'_, F> {
+        let level = &self.level;
+        let (images, weights) = match &level.binned {
+            Some(binned) => (binned.images.view(), binned.weights.as_ref().map(|w| w.view())),
+            None => (self.images.view(), self.weights.as_ref().map(|w| w.view())),
+        };
+        let reprojections = level.reprojections.view().remove_axis(Axis(3));
+        Comparison { images, weights, reprojections }
+    }
+
+    /// Moves the sample by whole voxels to the middle of the volume; the reconstruction of the next step follows.
+    fn move_to_the_middle(&mut self) {
+        self.centred = true;
+        let Some(volume) = &self.level.volume else { return };
+        let Some(center) = center_of_mass(volume.view()) else { return };
+        // Whole voxels, so that the volume could be moved without interpolation; smaller ones are no harm.
+        let t = nalgebra::Vector3::from(center).map(|c| -(c * self.level.binning as f64).round());
+        if t.amax() < 1.0 {
+            return;
+        }
+        if let Ok(geometry) = self.start.clone().with_offsets(&self.offsets) {
+            self.offsets = geometry.translated(t);
+            self.report.centred_by = t.into();
+        }
+    }
+
+    fn judge(mut self) -> Result<Aligned<F>> {
+        let params = self.aligner.iteration().clone();
+        let finest = *self.stages.last().expect("a stage");
+        if self.level.binning != finest.binning {
+            self.stage = self.stages.len() - 1;
+            let geometry = self.start.clone().with_offsets(&self.offsets)?;
+            self.level = Level::new(finest.binning, &geometry, self.images, self.weights)?;
+        }
+        let at_end = std::mem::replace(&mut self.offsets, self.start.offsets());
+        self.level.warm = false;
+        self.report.loss_at_start = self.reconstruct(params.final_iterations)?;
+        self.offsets = at_end;
+        let freedom = self.freedom(params.final_iterations)?;
+        self.report.loss = self.reconstruct(params.final_iterations)?;
+        // How well each image is placed does not depend on the method that placed it.
+        let found = Aligner::<F>::corrections(
+            &OpticalFlowParams::default(),
+            &Stage { scale: OpticalFlowParams::default().smoothing, ..finest },
+            &self.comparison(),
+        )?;
+        let change: Vec<[f64; 2]> = self
+            .offsets
+            .iter()
+            .zip(self.start.offsets())
+            .map(|(now, before)| [now[0] - before[0], now[1] - before[1]])
+            .collect();
+        let gauge = self.start.remove_translation(&change)?;
+        let report = &mut self.report;
+        report.translation = gauge.translation.into();
+        report.gauge_singular_values = gauge.singular_values;
+        report.residuals = found.iter().map(|correction| correction.residual).collect();
+        let scale = finest.binning as f64;
+        report.standard_errors = found
+            .iter()
+            .zip(&freedom)
+            .map(|(c, freedom)| [0, 1].map(|axis| scale * (c.covariance[axis][axis] / freedom).sqrt()))
+            .collect();
+        report.degenerate = (0..found.len()).filter(|i| !found[*i].determined).collect();
+        report.outliers = outliers(&report.residuals);
+        let masses = masses(self.images, self.weights);
+        report.mass_spread = spread(&masses);
+        report.offsets = self.offsets.clone();
+        Ok(Aligned {
+            geometry: self.start.with_offsets(&self.offsets)?,
+            report: self.report,
+            volume: self.level.volume.expect("it was reconstructed").remove_axis(Axis(3)),
+            reprojections: self.level.reprojections.remove_axis(Axis(3)),
+        })
+    }
+}
+
+/// An aligned series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aligned<F> {
+    /// The geometry with the offsets found.
+    pub geometry: Geometry,
+    /// How they came about, and how far to believe them.
+    pub report: AlignmentReport,
+    /// The volume reconstructed with them, `(X, Y, Z)`.
+    pub volume: Array3<F>,
+    /// Its images, `(N, J, K)`.
+    pub reprojections: Array3<F>,
+}
+
+/// Aligns by `aligner`: [`Alignment::new`] and [`Alignment::run`].
+///
+/// # Errors
+/// Theirs.
+pub fn align<'a, F: Real>(
+    aligner: &'a dyn Aligner<F>,
+    geometry: &Geometry,
+    images: ArrayView3<'a, F>,
+    weights: Option<ArrayView3<'a, F>>,
+    progress: &dyn Progress,
+) -> Result<Aligned<F>> {
+    Alignment::new(aligner, geometry, images, weights)?.run(progress)
+}
+
+fn check_images<F: Real>(
+    geometry: &Geometry,
+    images: ArrayView3<'_, F>,
+    weights: Option<ArrayView3<'_, F>>,
+) -> Result<()> {
+    check_shape("images", &geometry.stack_shape(), images.shape())?;
+    let Some(weights) = weights else {
+        return nonius_core::check_finite("images", images);
+    };
+    check_shape("weights", images.shape(), weights.shape())?;
+    for ((index, value), weight) in images.indexed_iter().zip(weights) {
+        if !(weight.is_finite() && *weight >= F::zero()) {
+            return Err(Error::parameter("weights", "finite and not negative", weight));
+        }
+        if *weight > F::zero() && !value.is_finite() {
+            return Err(Error::NotFinite { what: "images", index: vec![index.0, index.1, index.2] });
+        }
+    }
+    Ok(())
+}
+
+/// Centre of mass of a volume, in centred coordinates; negative voxels count as 0.
+fn center_of_mass<F: Real>(volume: ArrayView4<'_, F>) -> Option<[f64; 3]> {
+    let (nx, ny, nz, _) = volume.dim();
+    let middle = [nx, ny, nz].map(|n| 0.5 - 0.5 * n as f64);
+    let slabs: Vec<[f64; 4]> = (0..nx)
+        .into_par_iter()
+        .map(|x| {
+            let mut sums = [0.0; 4];
+            for ((y, z, _), value) in volume.index_axis(Axis(0), x).indexed_iter() {
+                let value = value.f64().max(0.0);
+                sums[0] += value;
+                sums[1] += value * (x as f64 + middle[0]);
+                sums[2] += value * (y as f64 + middle[1]);
+                sums[3] += value * (z as f64 + middle[2]);
+            }
+            sums
+        })
+        .collect();
+    let total = |i: usize| slabs.iter().map(|sums| sums[i]).sum::<f64>();
+    let mass = total(0);
+    (mass > 0.0).then(|| [1, 2, 3].map(|axis| total(axis) / mass))
+}
+
+fn masses<F: Real>(images: ArrayView3<'_, F>, weights: Option<ArrayView3<'_, F>>) -> Vec<f64> {
+    let mass = |i: usize| match weights {
+        None => images.index_axis(Axis(0), i).iter().map(|v| v.f64()).sum(),
+        Some(weights) => {
+            let pixels = images.index_axis(Axis(0), i);
+            let weights = weights.index_axis(Axis(0), i);
+            pixels.iter().zip(weights).filter(|(_, w)| **w > F::zero()).map(|(v, _)| v.f64()).sum()
+        }
+    };
+    (0..images.len_of(Axis(0))).map(mass).collect()
+}
+
+/// Standard deviation over mean; NaN where the mean is not above 0.
+fn spread(masses: &[f64]) -> f64 {
+    let n = masses.len() as f64;
+    let mean = masses.iter().sum::<f64>() / n;
+    let variance = masses.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / n;
+    if mean > 0.0 { variance.sqrt() / mean } else { f64::NAN }
+}
+
+/// A bit that depends on an index alone: SplitMix64 of it.
+fn random_bit([i, j, k]: [usize; 3]) -> bool {
+    let mut z = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ (j as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+        ^ (k as u64).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) & 1 == 1
+}
+
+fn length(shift: &[f64; 2]) -> f64 {
+    shift[0].hypot(shift[1])
+}
+
+fn norm(shifts: &[[f64; 2]]) -> f64 {
+    alignment_of(shifts, shifts).sqrt()
+}
+
+/// The scalar product of two sets of corrections.
+fn alignment_of(a: &[[f64; 2]], b: &[[f64; 2]]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a[0] * b[0] + a[1] * b[1]).sum()
+}
