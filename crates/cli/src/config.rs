@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Usage;
+use crate::align::AlignConfig;
 use crate::chi2::Chi2Config;
 use crate::output::print;
 use crate::peaks::PeaksConfig;
@@ -23,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) stats: StatsConfig,
     pub(crate) peaks: PeaksConfig,
     pub(crate) strain: StrainConfig,
+    pub(crate) align: AlignConfig,
 }
 
 impl Config {

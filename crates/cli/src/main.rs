@@ -1,5 +1,6 @@
 //! The program `nonius`: measures where things are in images, and says how sure it is.
 
+mod align;
 mod args;
 mod chi2;
 mod config;
@@ -13,6 +14,7 @@ mod scan;
 mod session;
 mod stats;
 mod strain;
+mod tilt;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Peaks(args) => peaks::run(&session, config.peaks, *args),
         Command::Strain(args) => strain::run(&session, config.strain, *args),
         Command::Cluster(args) => strain::run_cluster(&session, config.strain, *args),
+        Command::Align(args) => align::run(&session, config.align, *args),
         Command::Convert(args) => convert::run(&session, &args),
         Command::Demo(args) => demo::run(&session, args),
     })

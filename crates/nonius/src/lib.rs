@@ -12,6 +12,7 @@
 //! | [`clustering`] | maps of statistics over a 4D-STEM scan, feature vectors, regions of frames that are alike |
 //! | [`registration`] | the displacement between images, with its covariance and a status |
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
+//! | [`tomography`] | tilt series: projector, reconstruction, alignment of projections |
 //! | [`synthetic`] | images whose displacement is known because it was put there |
 //! | [`plot`] | pictures: before and after, shifts with error bars |
 //! | [`report`] | pictures, tables, maps with the frames behind them as one HTML file |
@@ -55,6 +56,10 @@ pub use nonius_registration as registration;
 #[doc(inline)]
 #[cfg(feature = "synthetic")]
 pub use nonius_synthetic as synthetic;
+
+#[doc(inline)]
+#[cfg(feature = "tomography")]
+pub use nonius_tomography as tomography;
 
 #[cfg(feature = "plot")]
 pub mod plot;
