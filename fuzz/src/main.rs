@@ -15,7 +15,10 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 use nonius_core::{Missing, PixelBuffer, ReadFrames, ScanParams};
-use nonius_io::{Access, ScanFormat, ScanOptions, Selector, Stack, describe, open, open_scan};
+use nonius_io::{
+    Access, ScanFormat, ScanOptions, Selector, Stack, TiltSeriesOptions, describe, open, open_scan,
+    open_tilt_series, read_geometry,
+};
 
 /// Inputs that must do with the smaller limit, and that limit.
 const SMALL: usize = 1024;
@@ -48,6 +51,7 @@ fn reader(name: &str) -> Option<(Option<ScanFormat>, &'static str)> {
         "ripple" => (None, "rpl"),
         "empad" => (None, "xml"),
         "hdr" => (None, "hdr"),
+        "geometry" => (None, "geo"),
         _ => return None,
     })
 }
@@ -85,7 +89,7 @@ fn write_corpus(name: &str, extension: &str, folder: &Path) {
         _ => {}
     }
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/io");
-    let folders = [recorded.join("hdf5"), recorded];
+    let folders = [recorded.join("hdf5"), recorded.join("tilt"), recorded];
     for entry in folders.iter().flat_map(std::fs::read_dir).flatten().flatten() {
         if entry.path().extension().is_some_and(|e| e == extension) {
             files.extend(std::fs::read(entry.path()));
@@ -127,6 +131,15 @@ fn use_images(target: &Target) {
     }
 }
 
+/// As projections, for the formats that hold nothing else or may.
+fn use_tilt_series(target: &Target) {
+    let replaced =
+        TiltSeriesOptions { replace_non_finite: Some(1.0), allow_missing: true, ..Default::default() };
+    for options in [TiltSeriesOptions::default(), replaced] {
+        let _ = open_tilt_series::<f32>(target.path.as_path(), &options);
+    }
+}
+
 fuzz_target!(init: prepare(), |data: &[u8]| {
     let Some(target) = TARGET.get() else { return };
     if std::fs::write(&target.path, data).is_err() {
@@ -136,6 +149,13 @@ fuzz_target!(init: prepare(), |data: &[u8]| {
     use_scan(target);
     if matches!(target.path.extension().and_then(|e| e.to_str()), Some("npy" | "npz" | "mrc" | "tif" | "fits" | "png" | "h5")) {
         use_images(target);
+    }
+    match target.path.extension().and_then(|e| e.to_str()) {
+        Some("h5") => use_tilt_series(target),
+        Some("geo") => {
+            let _ = read_geometry(&target.path);
+        }
+        _ => {}
     }
     watch::limit(usize::MAX);
 });

@@ -15,7 +15,7 @@ use crate::steps::{cargo, root, show};
 /// Every reader that `fuzz/src/main.rs` knows.
 const READERS: &[&str] = &[
     "npy", "npz", "blo", "mib", "mrc", "tiff", "fits", "png", "tvips", "ser", "dm", "hdf5", "ripple",
-    "empad", "hdr",
+    "empad", "hdr", "geometry",
 ];
 
 /// What cargo-fuzz passes for `--sanitizer none`.

@@ -139,7 +139,7 @@ pub use selector::{Index, Selector};
 pub use stack::Stack;
 pub use tilt::{
     AlignmentRecord, GeometryFile, TiltFormat, TiltSeriesFile, TiltSeriesOptions, TiltSeriesWriter,
-    open_tilt_series, read_geometry, write_geometry, write_volume,
+    open_tilt_series, read_geometry, read_offsets, write_geometry, write_volume,
 };
 pub use wcs::tangent_plane;
 pub use write_fits::{FitsPixel, write_fits};

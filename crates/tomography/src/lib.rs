@@ -6,6 +6,7 @@ mod absorbance;
 pub mod alignment;
 mod projector;
 mod reconstruction;
+pub mod rotation_center;
 
 pub use absorbance::{Absorbance, AbsorbanceParams, Reference, absorbance, absorbance_by_fields};
 pub use nonius_core::tilt_series::{Geometry, Laboratory, TiltSeries, View, ViewAngles};

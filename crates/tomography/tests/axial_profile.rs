@@ -23,7 +23,6 @@ fn better_than_the_reference_on_the_series_with_truth() {
                 align_axial_profile(&series.geometry, images.view(), None, &AxialProfileParams::default())
                     .unwrap();
             let error = rms(&found.along, truth());
-            println!("{} {error} se {} rounds {}", series.name, found.standard_errors[3], found.iterations);
             assert!(error < limit, "{} {error}", series.name);
             assert_eq!(found.direction, [0.0, 1.0]);
             let predicted = found.standard_errors.iter().sum::<f64>() / found.along.len() as f64;

@@ -80,8 +80,8 @@ fn a_wrong_angle_is_seen() {
     let found = align_moments(&geometry, images.view(), None, &params).unwrap().second.unwrap();
     assert!((found.angle_errors[13] - 0.02).abs() < 0.002, "{}", found.angle_errors[13]);
     for i in (0..40).filter(|i| *i != 13) {
-        // The one wrong view takes part in the fit, one of forty; along and across the sample nothing tells.
-        if found.angle_standard_errors[i] < 3.0 * found.angle_standard_errors[13] {
+        // The one wrong view takes part in the fit, one of forty; seen along or across, the sample tells nothing.
+        if (2.0 * angles[i]).sin().abs() > 0.4 {
             assert!(found.angle_errors[i].abs() < 0.003, "{i}: {}", found.angle_errors[i]);
         }
     }
@@ -107,7 +107,6 @@ fn better_than_all_pixels_on_the_series_with_truth() {
 
         let found = align_moments(geometry, images.view(), None, &MomentsParams::default()).unwrap();
         let rms = series.rms(&found.offsets);
-        println!("{name} {rms:?} {:?} spread {}", found.standard_errors[0], found.mass_spread);
         assert!((0..2).all(|d| rms[d] < limit[d]), "{name} {rms:?}");
         for d in 0..2 {
             let predicted = (found.standard_errors.iter().map(|e| e[d] * e[d]).sum::<f64>()
@@ -127,7 +126,6 @@ fn better_than_all_pixels_on_the_series_with_truth() {
         )
         .unwrap();
         let clipped = series.rms(&found.offsets);
-        println!("{name} by percentile {clipped:?}");
         assert!((0..2).all(|d| clipped[d] < 1.1 * limit[d]), "{name} {clipped:?}");
     }
 }

@@ -10,7 +10,7 @@ mod stack;
 mod tar;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nonius_core::Real;
 use nonius_core::tilt_series::TiltSeries;
@@ -113,4 +113,31 @@ pub fn open_tilt_series<F: Real>(
     let invalid = |reason| Error::Scan { path: file.path.clone(), reason };
     file.series.validate().map_err(invalid)?;
     Ok(file)
+}
+
+/// The offsets `[j, k]` px in a group of an HDF5 file, one per projection: `alignment`, which
+/// [`TiltSeriesWriter::alignment`] writes, or `truth` of series whose truth is known.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Damaged`] if `j_offset` or `k_offset` is missing, not finite, or they differ in number.
+pub fn read_offsets(path: impl AsRef<Path>, group: &str) -> Result<Vec<[f64; 2]>> {
+    let path = path.as_ref();
+    // For the errors of files that are not there, or empty, or of another format.
+    match Format::of(&*Source::open(path)?)? {
+        Format::Hdf5 => {}
+        other => {
+            return Err(Error::unsupported(path, format!("offsets in {other}"), "they are read from HDF5"));
+        }
+    }
+    let file = hdf5::open::open(path)?;
+    let group = members::Group::new(&*file, &format!("/{}", group.trim_matches('/')));
+    let column = |name: &str| match group.numbers(name)? {
+        Some(offsets) => Ok(offsets),
+        None => Err(group.damaged(name, "is missing")),
+    };
+    let (j, k) = (column("j_offset")?, column("k_offset")?);
+    if j.len() != k.len() {
+        return Err(group.damaged("k_offset", format!("{} offsets, and j_offset has {}", k.len(), j.len())));
+    }
+    Ok(j.into_iter().zip(k).map(|(j, k)| [j, k]).collect())
 }

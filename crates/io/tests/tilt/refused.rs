@@ -358,3 +358,59 @@ fn empty_cut_and_changed_files() {
         attempt("bad.geo", &bad);
     }
 }
+
+#[test]
+fn options_are_text() {
+    let options = TiltSeriesOptions {
+        skip_scattering: true,
+        tilt_degrees: Some(vec![1.0, 2.0]),
+        tilt_axis_degrees: -2.8,
+        ..Default::default()
+    };
+    let text = serde_json::to_string(&options).unwrap();
+    assert_eq!(serde_json::from_str::<TiltSeriesOptions>(&text).unwrap(), options);
+    let short: TiltSeriesOptions = serde_json::from_str("{\"angles-in-degrees\": true}").unwrap();
+    assert!(short.angles_in_degrees && !short.skip_scattering);
+    let message = serde_json::from_str::<TiltSeriesOptions>("{\"angle\": 1}").unwrap_err().to_string();
+    assert!(message.contains("unknown field `angle`"), "{message}");
+}
+
+#[test]
+fn offsets_that_do_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut made = Made::new();
+    made.set("truth/j_offset", &[3], &[1.0, 2.0, 3.0]).set("truth/k_offset", &[2], &[1.0, 2.0]);
+    let message = nonius_io::read_offsets(made.write(&folder), "truth").unwrap_err().to_string();
+    assert!(message.contains("truth/k_offset: 2 offsets, and j_offset has 3"), "{message}");
+    let message = nonius_io::read_offsets(data("two_axes.geo"), "truth").unwrap_err().to_string();
+    assert!(message.contains("two_axes.geo"), "{message}");
+}
+
+/// Axes of the file, of the first projection, of the projection itself.
+#[test]
+fn the_nearest_axis_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let axes = |made: &Made| {
+        let file = read(&made.write(&folder), &TiltSeriesOptions::default()).unwrap();
+        let inner = |view: &nonius_core::tilt_series::View| view.angles.unwrap().inner_axis;
+        file.series.geometry.views.iter().map(|view| inner(view).into()).collect::<Vec<[f64; 3]>>()
+    };
+    let [x, y, z] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+    let mut made = Made::new();
+    assert_eq!(axes(&made), [[0.0, 0.0, -1.0]; 3]);
+    made.set("projections/0/inner_axis", &[3], &x);
+    assert_eq!(axes(&made), [x; 3]);
+    made.set("projections/1/inner_axis", &[3], &y);
+    assert_eq!(axes(&made), [x, y, x]);
+    made.set("inner_axis", &[3], &z);
+    assert_eq!(axes(&made), [x, y, z]);
+    // One angle alone: the other is 0.
+    made.remove("projections/2/inner_angle").set("projections/2/outer_angle", &[1], &[0.3]);
+    let file = read(&made.write(&folder), &TiltSeriesOptions::default()).unwrap();
+    let angles = file.series.geometry.views[2].angles.unwrap();
+    assert_eq!((angles.inner_angle, angles.outer_angle, angles.outer_axis.x), (0.0, 0.3, 1.0));
+    // None: not turned.
+    made.remove("projections/2/outer_angle");
+    let file = read(&made.write(&folder), &TiltSeriesOptions::default()).unwrap();
+    assert_eq!(file.series.geometry.views[2].rotation, nalgebra::Matrix3::identity());
+}

@@ -3,7 +3,8 @@
 use ndarray::{Array1, Array3, Array4};
 use nonius_core::tilt_series::TiltSeries;
 use nonius_io::{
-    AlignmentRecord, TiltSeriesOptions, TiltSeriesWriter, open_tilt_series, read_array, write_volume,
+    AlignmentRecord, TiltSeriesOptions, TiltSeriesWriter, open_tilt_series, read_array, read_offsets,
+    write_volume,
 };
 use nonius_synthetic::{AngleRange, MisalignmentParams, TiltScheme, TiltSeriesParams};
 
@@ -37,6 +38,9 @@ fn a_synthetic_series_with_its_truth() {
     let read = open_tilt_series::<f32>(path.as_path(), &TiltSeriesOptions::default()).unwrap();
     assert_eq!(read.series, made.series);
     assert!(read.warnings.is_empty() && read.padding.is_empty());
+    assert_eq!(read_offsets(&path, "truth").unwrap(), made.truth.offsets);
+    let message = read_offsets(&path, "/alignment").unwrap_err().to_string();
+    assert!(message.contains("series.h5: alignment/j_offset: is missing"), "{message}");
 
     // The true geometry, whose rotations have no angles any more.
     let images = made.series.images.clone().unwrap();
@@ -62,6 +66,7 @@ fn everything_that_a_series_can_have() {
     file.write(&path).unwrap();
     assert_eq!(read(&path, &TiltSeriesOptions::default()).unwrap().series, first);
     let dataset = |name: &str| read_array::<f64>(&format!("{}:{name}", path.display())[..]);
+    assert_eq!(read_offsets(&path, "alignment").unwrap(), record.offsets);
     assert_eq!(dataset("/alignment/history").unwrap().shape(), [2, 4, 2]);
     assert_eq!(dataset("/alignment/history").unwrap()[[1, 2, 1]], first.geometry.offsets()[2][1]);
 

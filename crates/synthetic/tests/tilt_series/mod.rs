@@ -123,6 +123,41 @@ fn points_and_masses_are_right_in_every_convention() {
 }
 
 #[test]
+fn moving_the_sample_changes_offsets_and_nothing_else() {
+    let t = [1.25, -0.5, 0.75];
+    let phantom = Phantom::within([20; 3]);
+    let mut moved = phantom.clone();
+    for body in &mut moved.bodies {
+        body.center = [0, 1, 2].map(|axis| body.center[axis] + t[axis]);
+    }
+    for params in conventions() {
+        let geometry = params.nominal().unwrap();
+        let offsets = geometry.translated(-Vector3::from(t));
+        // Adding (j·t, k·t) to offsets moves the sample by t: taking it off moves what is seen by −t.
+        let first = phantom.project(&geometry.clone().with_offsets(&offsets).unwrap(), 2).unwrap();
+        let second = moved.project(&geometry, 2).unwrap();
+        assert!(first.iter().zip(&second).all(|(a, b)| (a - b).abs() < 1e-9));
+    }
+}
+
+#[test]
+fn j_and_k_change_places() {
+    let params = &conventions()[6];
+    let Directions { p, j, k } = params.directions;
+    let swapped = TiltSeriesParams {
+        directions: Directions { p, j: k, k: j },
+        projection_shape: [18, 20],
+        ..params.clone()
+    };
+    let phantom = Phantom::within([20; 3]);
+    let images = phantom.project(&params.nominal().unwrap(), 2).unwrap();
+    let other = phantom.project(&swapped.nominal().unwrap(), 2).unwrap();
+    let transposed = other.permuted_axes([0, 2, 1]);
+    // Sums in another order.
+    assert!(images.iter().zip(&transposed).all(|(a, b)| (a - b).abs() < 1e-12));
+}
+
+#[test]
 fn truth_and_nominal_geometry_differ_by_what_was_asked_for() {
     let params = TiltSeriesParams {
         misalignment: MisalignmentParams { rotation_errors: [0.01, 0.02, 0.0], ..Default::default() },

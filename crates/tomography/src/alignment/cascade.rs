@@ -70,7 +70,7 @@ pub fn align_cascade<F: Real>(
         Ok(measured(images.index_axis(Axis(0), i), weight).map_err(in_view)?.0.mapv(F::of))
     };
     progress.start("registering neighbours", pairs.len() as u64);
-    let results: Vec<Result<Registration>> = pairs
+    let results: Vec<Result<(Registration, [f64; 2])>> = pairs
         .par_iter()
         .map_init(
             || plan.scratch(),
@@ -92,7 +92,7 @@ pub fn align_cascade<F: Real>(
                     }
                 }
                 progress.advance(1);
-                Ok(found)
+                Ok((found, factor))
             },
         )
         .collect();
@@ -107,7 +107,7 @@ pub fn align_cascade<F: Real>(
     };
     // Pairs are in the order of the chains, so that each reference is settled before it is used.
     for ((reference, moving), result) in pairs.into_iter().zip(results) {
-        let registration = result?;
+        let (registration, factor) = result?;
         let settled =
             registration.status != Status::Undetermined && registration.shift.iter().all(|d| d.is_finite());
         let (shift, variance) = if settled {
@@ -116,10 +116,12 @@ pub fn align_cascade<F: Real>(
             found.degenerate.push(moving);
             ([0.0; 2], [f64::NAN; 2])
         };
-        // Content that is displaced by d must be moved by −d.
-        found.offsets[moving] = [0, 1].map(|a| found.offsets[reference][a] - shift[a]);
+        // Content that is displaced by d must be moved by −d. What was stretched about the middle of an image is
+        // narrower there, and so is what its neighbour must be moved by.
+        let of_reference = |values: &[[f64; 2]], a: usize| values[reference][a] / factor[a];
+        found.offsets[moving] = [0, 1].map(|a| of_reference(&found.offsets, a) - shift[a]);
         found.standard_errors[moving] =
-            [0, 1].map(|a| (found.standard_errors[reference][a].powi(2) + variance[a]).sqrt());
+            [0, 1].map(|a| (of_reference(&found.standard_errors, a).powi(2) + variance[a]).sqrt());
         found.pairs.push((reference, moving, registration));
     }
     found.degenerate.sort_unstable();

@@ -15,11 +15,11 @@ const ENOUGH: usize = 16;
 const BLOCK: usize = 4;
 
 /// An image in double precision and what is known of its air.
-pub(super) struct Footprint {
+pub(crate) struct Footprint {
     /// Values, missing ones filled from their neighbours, less the pedestal.
-    pub(super) image: Array2<f64>,
+    pub(crate) image: Array2<f64>,
     /// The pixels that the sample covers.
-    pub(super) inside: Array2<bool>,
+    pub(crate) inside: Array2<bool>,
     /// Mean of the air, which was subtracted; 0 without air.
     pub(super) pedestal: f64,
     /// Pixels that it is the mean of.
@@ -95,6 +95,12 @@ fn in_order<F: Real, T>(image: ArrayView2<'_, F>, f: impl Fn((usize, usize), F) 
 }
 
 impl Footprint {
+    /// Of an image without missing pixels.
+    pub(crate) fn of_whole(image: Array2<f64>, threshold: Option<f64>) -> Result<Self> {
+        let valid = Array2::from_elem(image.dim(), true);
+        Footprint::of(image, &valid, threshold)
+    }
+
     /// The sample is where the smoothed image exceeds the air by `threshold` standard deviations of its noise,
     /// and one pixel beyond; everywhere without a threshold.
     fn of(image: Array2<f64>, valid: &Array2<bool>, threshold: Option<f64>) -> Result<Self> {
@@ -195,7 +201,7 @@ fn widened(mask: &Array2<bool>) -> Array2<bool> {
 }
 
 /// 0 of nothing.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+fn median(mut values: Vec<f64>) -> f64 {
     if values.is_empty() {
         return 0.0;
     }

@@ -38,8 +38,8 @@ pub struct AlignmentReport {
     pub method: String,
     /// `[j, k]` offsets found, px.
     pub offsets: Vec<[f64; 2]>,
-    /// 1σ of each offset, px, by the residual's noise through the normal equations with the volume held; errors
-    /// that all views share (the volume's own) are not in it. NaN where the method knows none.
+    /// 1σ of each offset, px: the noise of the residual, less what the volume followed, through the normal
+    /// equations with the volume held. NaN for projections that say nothing.
     pub standard_errors: Vec<[f64; 2]>,
     /// Offsets before the first step and after each.
     pub history: Vec<Vec<[f64; 2]>>,
@@ -55,7 +55,8 @@ pub struct AlignmentReport {
     pub loss_at_start: f64,
     /// Root-mean-square difference of each image and its re-projection, in units of the images.
     pub residuals: Vec<f64>,
-    /// Projections whose residual is more than 5 median absolute deviations above the median.
+    /// Projections whose residual is more than 5 median absolute deviations (each at least a twentieth of the
+    /// median) above the median.
     pub outliers: Vec<usize>,
     /// Projections that say nothing (flat, or masked wholly): they kept their offsets.
     pub degenerate: Vec<usize>,
@@ -99,12 +100,12 @@ impl AlignmentReport {
     }
 }
 
-/// Indices of values more than 5 median absolute deviations above the median; deviations below a millionth of
-/// the median count as none.
+/// Indices of values more than 5 median absolute deviations above the median; deviations below a twentieth of
+/// the median count as that.
 pub(super) fn outliers(values: &[f64]) -> Vec<usize> {
     let middle = median(values.to_vec());
     let deviation = median(values.iter().map(|v| (v - middle).abs()).collect());
-    let limit = middle + 5.0 * deviation.max(1e-6 * middle.abs());
+    let limit = middle + 5.0 * deviation.max(0.05 * middle.abs());
     (0..values.len()).filter(|i| values[*i] > limit).collect()
 }
 

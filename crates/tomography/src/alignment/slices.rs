@@ -232,7 +232,7 @@ impl Sinusoid {
         let rows: Vec<Vector3<f64>> = angles.iter().map(|a| Vector3::new(1.0, a.cos(), a.sin())).collect();
         let normal: Matrix3<f64> = rows.iter().map(|row| row * row.transpose()).sum();
         let eigen = normal.symmetric_eigenvalues();
-        if !(eigen.min() > 1e-9 * eigen.max()) {
+        if eigen.min() <= 1e-9 * eigen.max() {
             return Err(Error::parameter(
                 "geometry",
                 "views at three different angles or more",
