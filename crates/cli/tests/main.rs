@@ -1,5 +1,6 @@
 //! The program as a user meets it: files in, tables, JSON, messages and exit codes out.
 
+mod align;
 mod bad_input;
 mod chi2;
 mod config;

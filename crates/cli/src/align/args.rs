@@ -31,19 +31,19 @@ pub(crate) struct AlignArgs {
     /// The tilt series: HDF5 with a group per projection, or a stack (.mrc, .tif, .npy, .h5:/dataset) with angles
     #[arg(value_name = "PROJECTIONS", required_unless_present = "print_config")]
     projections: Option<String>,
-    /// How [default: optical-flow]
+    /// How [default: auto]
     #[arg(long, value_enum)]
     method: Option<MethodArg>,
     /// Offsets to begin with [default: file]
     #[arg(long, value_enum)]
     start: Option<StartArg>,
-    /// Most steps of a method by re-projection [default: 40]
+    /// Most steps of a method by re-projection [default: 40; 200 for reprojection]
     #[arg(long, value_name = "N")]
     iterations: Option<usize>,
-    /// Largest correction that counts as none, px [default: 0.005]
+    /// Largest correction that counts as none, px [default: 0.005; 0.02 for reprojection]
     #[arg(long, value_name = "PX")]
     tolerance: Option<f64>,
-    /// Iterations of the reconstruction within each step [default: 10]
+    /// Iterations of the reconstruction within each step [default: 10; 1 for reprojection]
     #[arg(long, value_name = "N")]
     reconstruction_iterations: Option<usize>,
     /// Steps per px of phase matching, from coarse to fine [default: 1,10,100]
@@ -67,6 +67,9 @@ pub(crate) struct AlignArgs {
     /// Change offsets along one axis only
     #[arg(long, value_enum)]
     only: Option<AxisArg>,
+    /// Refine rotations after the offsets
+    #[arg(long)]
+    refine_angles: bool,
     /// Leave the sample where it is in the volume
     #[arg(long)]
     no_centering: bool,
@@ -85,10 +88,14 @@ pub(crate) struct AlignArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum MethodArg {
+    /// The start that suits the data, then optical flow
+    Auto,
     /// Displacement by the differences of images and re-projections
     OpticalFlow,
     /// Registration of images with re-projections
     PhaseMatching,
+    /// The same with one reconstruction that goes on from step to step
+    Reprojection,
     /// Centres of mass, for a sample that is in view from all sides
     Moments,
     /// Mass profiles along the axis of rotation
@@ -104,8 +111,10 @@ enum MethodArg {
 impl From<MethodArg> for AlignmentMethod {
     fn from(method: MethodArg) -> Self {
         match method {
+            MethodArg::Auto => AlignmentMethod::Auto,
             MethodArg::OpticalFlow => AlignmentMethod::OpticalFlow,
             MethodArg::PhaseMatching => AlignmentMethod::PhaseMatching,
+            MethodArg::Reprojection => AlignmentMethod::Reprojection,
             MethodArg::Moments => AlignmentMethod::Moments,
             MethodArg::AxialProfile => AlignmentMethod::AxialProfile,
             MethodArg::Line => AlignmentMethod::Line,
@@ -194,6 +203,7 @@ impl AlignArgs {
         let params = &mut config.alignment;
         params.method = self.method.map_or(params.method, Into::into);
         params.start = self.start.map_or(params.start, Into::into);
+        params.refine_angles |= self.refine_angles;
         for iteration in params.iterations_mut() {
             iteration.max_iterations = self.iterations.unwrap_or(iteration.max_iterations);
             iteration.tolerance = self.tolerance.unwrap_or(iteration.tolerance);

@@ -41,6 +41,9 @@ pub(crate) struct Aligned {
     max_step: Vec<f64>,
     pub(crate) offsets: Pair,
     pub(crate) standard_errors: Pair,
+    /// Changes ω of the rotations, rad about the laboratory's [p, j, k], where they were refined.
+    angles: Option<Vec<[f64; 3]>>,
+    angle_errors: Option<Vec<[f64; 3]>>,
     /// Root mean square of all pixels of image less re-projection.
     residual: f64,
     /// The same of every projection.
@@ -102,6 +105,8 @@ impl Aligned {
             max_step: report.steps.iter().map(|step| step.largest).collect(),
             offsets: Pair::of(&report.offsets),
             standard_errors: Pair::of(&report.standard_errors),
+            angles: found.angles.as_ref().map(|angles| angles.corrections.clone()),
+            angle_errors: found.angles.as_ref().map(|angles| angles.standard_errors.clone()),
             residual: (squares / n as f64).sqrt(),
             residuals: report.residuals.clone(),
             loss: report.loss,
@@ -154,6 +159,11 @@ impl Aligned {
             }],
             ["outliers".into(), listed(&self.outliers)],
         ]);
+        if let Some(angles) = &self.angles {
+            let squares: f64 = angles.iter().flatten().map(|a| a * a).sum();
+            let rms = 1e3 * (squares / angles.len() as f64).sqrt();
+            facts.push(["rotations changed by".into(), format!("{rms:.3} mrad rms")]);
+        }
         if !self.degenerate.is_empty() {
             facts.push(["kept as they were".into(), listed(&self.degenerate)]);
         }

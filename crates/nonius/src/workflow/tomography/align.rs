@@ -4,9 +4,10 @@ use ndarray::Array3;
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{Error, NoProgress, Progress, Real, Result};
 use nonius_tomography::alignment::{
-    Aligned, Aligner, AlignmentReport, AxialProfileParams, CascadeParams, IterationParams, MomentsParams,
-    OpticalFlowParams, PhaseMatchingParams, SlicesParams, StopReason, align, align_axial_profile,
-    align_cascade, align_line, align_moments, align_slices,
+    Aligned, Aligner, AlignmentReport, AngleParams, AutoParams, AxialProfileParams, CascadeParams,
+    IterationParams, MomentsParams, OpticalFlowParams, PhaseMatchingParams, ReprojectionParams, SlicesParams,
+    StartingPoint, StopReason, align, align_auto, align_axial_profile, align_cascade, align_line,
+    align_moments, align_slices, refine_angles,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,11 +17,15 @@ use super::images::LineIntegrals;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlignmentMethod {
-    /// Optical flow between images and re-projections.
+    /// The start that suits the data, then optical flow: see [`align_auto`]. The default.
     #[default]
+    Auto,
+    /// Optical flow between images and re-projections.
     OpticalFlow,
     /// Registration of images with re-projections.
     PhaseMatching,
+    /// The same with one reconstruction that goes on from step to step (joint re-projection).
+    Reprojection,
     /// Centres of mass; sample in view from all sides.
     Moments,
     /// Mass profiles along the axis of rotation; offsets along it only.
@@ -58,18 +63,24 @@ pub struct AlignmentParams {
     pub method: AlignmentMethod,
     /// From where.
     pub start: Start,
-    /// For [`AlignmentMethod::OpticalFlow`].
+    /// Whether rotations are refined after the offsets.
+    pub refine_angles: bool,
+    /// For [`AlignmentMethod::OpticalFlow`], and the refinement of [`AlignmentMethod::Auto`].
     pub optical_flow: OpticalFlowParams,
     /// For [`AlignmentMethod::PhaseMatching`].
     pub phase_matching: PhaseMatchingParams,
-    /// For [`AlignmentMethod::Moments`] and [`Start::Moments`].
+    /// For [`AlignmentMethod::Reprojection`].
+    pub reprojection: ReprojectionParams,
+    /// For [`AlignmentMethod::Auto`], [`AlignmentMethod::Moments`] and [`Start::Moments`].
     pub moments: MomentsParams,
     /// For [`AlignmentMethod::AxialProfile`].
     pub axial_profile: AxialProfileParams,
-    /// For [`AlignmentMethod::Cascade`] and [`Start::Cascade`].
+    /// For [`AlignmentMethod::Auto`], [`AlignmentMethod::Cascade`] and [`Start::Cascade`].
     pub cascade: CascadeParams,
-    /// For [`AlignmentMethod::Slices`].
+    /// For [`AlignmentMethod::Auto`] and [`AlignmentMethod::Slices`].
     pub slices: SlicesParams,
+    /// For `refine_angles`.
+    pub angles: AngleParams,
 }
 
 impl AlignmentParams {
@@ -80,14 +91,20 @@ impl AlignmentParams {
     pub fn validate(&self) -> Result<()> {
         self.optical_flow.validate()?;
         self.phase_matching.validate()?;
+        self.reprojection.validate()?;
+        self.angles.validate()?;
         self.moments.validate()?;
         self.axial_profile.validate()?;
         self.slices.validate()
     }
 
     /// What the methods by re-projection share, of each.
-    pub fn iterations_mut(&mut self) -> [&mut IterationParams; 2] {
-        [&mut self.optical_flow.iteration, &mut self.phase_matching.iteration]
+    pub fn iterations_mut(&mut self) -> [&mut IterationParams; 3] {
+        [
+            &mut self.optical_flow.iteration,
+            &mut self.phase_matching.iteration,
+            &mut self.reprojection.iteration,
+        ]
     }
 }
 
@@ -105,10 +122,21 @@ pub struct AlignedSeries<F> {
     pub volume: Array3<F>,
     /// Its images, `(N, J, K)`.
     pub reprojections: Array3<F>,
+    /// What was found of the rotations, where that was asked for.
+    pub angles: Option<RefinedAngles>,
     /// What was chosen, and why.
     pub reasons: Vec<String>,
     /// What a person should know before trusting the offsets.
     pub warnings: Vec<String>,
+}
+
+/// What is changed of the rotations of an [`AlignedSeries`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefinedAngles {
+    /// ω rad about the laboratory's `[p, j, k]`: rotations are now `exp([ω]×)` times what they were.
+    pub corrections: Vec<[f64; 3]>,
+    /// 1σ of each, rad; NaN for those that were held.
+    pub standard_errors: Vec<[f64; 3]>,
 }
 
 /// Aligns the projections of a series. Offsets of `geometry` are the start unless [`Start`] says otherwise; the loss at
@@ -125,9 +153,18 @@ pub fn align_series<F: Real>(
     params.validate()?;
     let series = Series { geometry, integrals, params, progress };
     let start = series.start()?;
+    let mut reasons = vec![format!("start: {}", params.start.words())];
+    let mut before_start = params.start != Start::File;
     let (aligned, iterative) = match params.method {
+        AlignmentMethod::Auto => {
+            let (aligned, chosen) = series.auto(&start)?;
+            reasons = chosen.reasons;
+            before_start |= chosen.start != StartingPoint::Given;
+            (aligned, true)
+        }
         AlignmentMethod::OpticalFlow => (series.iterated(&params.optical_flow, &start)?, true),
         AlignmentMethod::PhaseMatching => (series.iterated(&params.phase_matching, &start)?, true),
+        AlignmentMethod::Reprojection => (series.iterated(&params.reprojection, &start)?, true),
         AlignmentMethod::Moments => (series.direct("moments", &start, moments(&series, &start)?)?, false),
         AlignmentMethod::AxialProfile => {
             (series.direct("axial profile", &start, axial_profile(&series, &start)?)?, false)
@@ -136,14 +173,19 @@ pub fn align_series<F: Real>(
         AlignmentMethod::Cascade => (series.direct("cascade", &start, cascade(&series, &start)?)?, false),
         AlignmentMethod::Slices => (series.direct("slices", &start, slices(&series, &start)?)?, false),
     };
+    let (aligned, angles) = match params.refine_angles {
+        true => series.with_angles(aligned).map(|(aligned, angles)| (aligned, Some(angles)))?,
+        false => (aligned, None),
+    };
     let Aligned { geometry: found, mut report, volume, reprojections } = aligned;
-    if params.start != Start::File {
+    if before_start {
         report.loss_at_start = series.judged(geometry)?.report.loss;
-        report.history.insert(0, geometry.offsets());
+        if report.history.first().is_none_or(|first| *first != geometry.offsets()) {
+            report.history[0] = geometry.offsets();
+        }
     }
     let warnings = doubts(&report, iterative);
-    let reasons = vec![format!("start: {}", params.start.words())];
-    Ok(AlignedSeries { geometry: found, report, iterative, volume, reprojections, reasons, warnings })
+    Ok(AlignedSeries { geometry: found, report, iterative, volume, reprojections, angles, reasons, warnings })
 }
 
 impl Start {
@@ -164,6 +206,12 @@ struct Series<'a, F> {
     integrals: &'a LineIntegrals<F>,
     params: &'a AlignmentParams,
     progress: &'a dyn Progress,
+}
+
+/// What [`align_auto`] chose.
+struct Chosen {
+    start: StartingPoint,
+    reasons: Vec<String>,
 }
 
 /// What a method without iterations found.
@@ -188,6 +236,32 @@ impl<F: Real> Series<'_, F> {
     fn iterated(&self, aligner: &dyn Aligner<F>, start: &Geometry) -> Result<Aligned<F>> {
         let LineIntegrals { images, weights, .. } = self.integrals;
         align(aligner, start, images.view(), weights.as_ref().map(|w| w.view()), self.progress)
+    }
+
+    fn auto(&self, start: &Geometry) -> Result<(Aligned<F>, Chosen)> {
+        let AlignmentParams { optical_flow, moments, cascade, slices, .. } = self.params.clone();
+        let auto = AutoParams { refinement: optical_flow, moments, cascade, slices };
+        let LineIntegrals { images, weights, .. } = self.integrals;
+        let weights = weights.as_ref().map(|w| w.view());
+        let found = align_auto(start, images.view(), weights, &auto, self.progress)?;
+        Ok((found.aligned, Chosen { start: found.start, reasons: found.reasons }))
+    }
+
+    /// Refines rotations, and offsets with them.
+    fn with_angles(&self, aligned: Aligned<F>) -> Result<(Aligned<F>, RefinedAngles)> {
+        let LineIntegrals { images, weights, .. } = self.integrals;
+        let weights = weights.as_ref().map(|w| w.view());
+        let refined =
+            refine_angles(&aligned.geometry, images.view(), weights, &self.params.angles, self.progress)?;
+        let judged = self.judged(&refined.geometry)?;
+        let mut report = aligned.report;
+        report.method += " and angles";
+        let Aligned { geometry, report: after, volume, reprojections } = judged;
+        (report.loss, report.residuals, report.outliers) = (after.loss, after.residuals, after.outliers);
+        (report.offsets, report.standard_errors) = (after.offsets, after.standard_errors);
+        let angles =
+            RefinedAngles { corrections: refined.corrections, standard_errors: refined.standard_errors };
+        Ok((Aligned { geometry, report, volume, reprojections }, angles))
     }
 
     /// What the report of an alignment says of offsets that are given.

@@ -23,7 +23,7 @@ mod images;
 mod reconstruct;
 mod sinogram;
 
-pub use align::{AlignedSeries, AlignmentMethod, AlignmentParams, Start, align_series};
+pub use align::{AlignedSeries, AlignmentMethod, AlignmentParams, RefinedAngles, Start, align_series};
 pub use images::{LineIntegralParams, LineIntegrals, Signal, line_integrals};
 pub use reconstruct::{Reconstructed, ReconstructionMethod, ReconstructionParams, reconstruct_series};
 pub use sinogram::sinogram;
