@@ -86,8 +86,7 @@ impl<'p, 'd, F: Real> Objective<'p, 'd, F> {
         }
         if let Some(mask) = &mask {
             for (weight, mask) in weights.iter_mut().zip(mask) {
-                // NaN is not above 0.
-                if !(*mask > F::zero()) {
+                if mask.is_nan() || *mask <= F::zero() {
                     *weight = F::zero();
                 }
             }
