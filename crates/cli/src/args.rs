@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nonius::core::Frame;
 
-use crate::{align, chi2, convert, demo, info, peaks, register, stats, strain};
+use crate::{align, chi2, convert, demo, info, peaks, reconstruct, register, stats, strain};
 
 /// Says where things are in images, to a small fraction of a pixel, and how sure that is.
 #[derive(Debug, Parser)]
@@ -57,6 +57,7 @@ pub(crate) enum Command {
     Strain(Box<strain::StrainArgs>),
     Cluster(Box<strain::ClusterArgs>),
     Align(Box<align::AlignArgs>),
+    Reconstruct(Box<reconstruct::ReconstructArgs>),
     Convert(Box<convert::ConvertArgs>),
     Demo(demo::DemoArgs),
 }

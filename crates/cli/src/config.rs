@@ -11,6 +11,7 @@ use crate::align::AlignConfig;
 use crate::chi2::Chi2Config;
 use crate::output::print;
 use crate::peaks::PeaksConfig;
+use crate::reconstruct::ReconstructConfig;
 use crate::register::RegisterConfig;
 use crate::stats::StatsConfig;
 use crate::strain::StrainConfig;
@@ -25,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) peaks: PeaksConfig,
     pub(crate) strain: StrainConfig,
     pub(crate) align: AlignConfig,
+    pub(crate) reconstruct: ReconstructConfig,
 }
 
 impl Config {

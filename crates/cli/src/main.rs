@@ -9,6 +9,7 @@ mod demo;
 mod info;
 mod output;
 mod peaks;
+mod reconstruct;
 mod register;
 mod scan;
 mod session;
@@ -58,6 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Strain(args) => strain::run(&session, config.strain, *args),
         Command::Cluster(args) => strain::run_cluster(&session, config.strain, *args),
         Command::Align(args) => align::run(&session, config.align, *args),
+        Command::Reconstruct(args) => reconstruct::run(&session, config.reconstruct, *args),
         Command::Convert(args) => convert::run(&session, &args),
         Command::Demo(args) => demo::run(&session, args),
     })

@@ -14,10 +14,9 @@
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
 //! | [`tomography`] | tilt series: projector, reconstruction, alignment of projections |
 //! | [`synthetic`] | images whose displacement is known because it was put there |
-//! | [`tomography`] | tilt series: projections and their transpose, reconstruction |
 //! | [`plot`] | pictures: before and after, shifts with error bars |
 //! | [`report`] | pictures, tables, maps with the frames behind them as one HTML file |
-//! | [`workflow`] | pipelines that join several: from a scan to grains and strain |
+//! | [`workflow`] | pipelines that join several: from a scan to grains and strain, from a tilt series to a volume |
 //!
 //! ```
 //! use nonius::registration::{RegistrationParams, register};
@@ -57,10 +56,6 @@ pub use nonius_registration as registration;
 #[doc(inline)]
 #[cfg(feature = "synthetic")]
 pub use nonius_synthetic as synthetic;
-#[doc(inline)]
-#[cfg(feature = "tomography")]
-pub use nonius_tomography as tomography;
-
 #[doc(inline)]
 #[cfg(feature = "tomography")]
 pub use nonius_tomography as tomography;

@@ -3,7 +3,7 @@
 use ndarray::{Array3, Array4, Axis};
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{Progress, Real, Result};
-use nonius_tomography::{MitraParams, Projector, Reconstructor, SirtParams, Stop};
+use nonius_tomography::{FbpParams, LbfgsParams, MitraParams, Projector, Reconstructor, SirtParams, Stop};
 use serde::{Deserialize, Serialize};
 
 use super::images::LineIntegrals;
@@ -17,6 +17,10 @@ pub enum ReconstructionMethod {
     Mitra,
     /// The same without momentum or bound.
     Sirt,
+    /// Filtered back-projection, for views about one axis.
+    Fbp,
+    /// A quasi-Newton method.
+    Lbfgs,
 }
 
 /// Parameters of [`reconstruct_series`]: a method, and those of each.
@@ -29,6 +33,10 @@ pub struct ReconstructionParams {
     pub mitra: MitraParams,
     /// For [`ReconstructionMethod::Sirt`].
     pub sirt: SirtParams,
+    /// For [`ReconstructionMethod::Fbp`].
+    pub fbp: FbpParams,
+    /// For [`ReconstructionMethod::Lbfgs`].
+    pub lbfgs: LbfgsParams,
 }
 
 impl ReconstructionParams {
@@ -38,13 +46,17 @@ impl ReconstructionParams {
     /// [`nonius_core::Error::Parameter`] names the first that cannot be.
     pub fn validate(&self) -> Result<()> {
         self.mitra.validate()?;
-        self.sirt.validate()
+        self.sirt.validate()?;
+        self.fbp.validate()?;
+        self.lbfgs.validate()
     }
 
     fn method<F: Real>(&self) -> &dyn Reconstructor<F> {
         match self.method {
             ReconstructionMethod::Mitra => &self.mitra,
             ReconstructionMethod::Sirt => &self.sirt,
+            ReconstructionMethod::Fbp => &self.fbp,
+            ReconstructionMethod::Lbfgs => &self.lbfgs,
         }
     }
 }
