@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use ndarray::Array3;
 use nonius::NoProgress;
 use nonius::core::tilt_series::{Geometry, TiltSeries};
-use nonius::io::{TiltSeriesOptions, open_tilt_series, read_array};
+use nonius::io::{TiltSeriesOptions, open_tilt_series, read_offsets};
 use nonius::plot::{OffsetChart, PanelRow, Panels};
 use nonius::synthetic::TiltSeriesParams;
 use nonius::tomography::{AbsorbanceParams, Reference};
@@ -45,11 +45,10 @@ impl Scan {
         let file = open_tilt_series::<f32>(path, &options)?;
         file.warnings.iter().for_each(|warning| println!("note: {warning}"));
         let own = file.series.geometry.offsets();
-        let truth = |axis: &str| read_array::<f64>(&format!("{path}:/truth/{axis}_offset")).ok();
-        let reference = match (truth("j"), truth("k")) {
-            (Some(j), Some(k)) if j.len() == own.len() && k.len() == own.len() => {
+        let reference = match read_offsets(path, "truth") {
+            Ok(truth) if truth.len() == own.len() => {
                 println!("compared with the group truth of the file");
-                Some(j.iter().zip(&k).map(|(j, k)| [*j, *k]).collect())
+                Some(truth)
             }
             _ if own.iter().flatten().any(|offset| *offset != 0.0) => {
                 println!("compared with the offsets in the file");

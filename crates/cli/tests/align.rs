@@ -5,7 +5,9 @@ use std::path::Path;
 
 use hdf5_writer::{DatasetBuilder, Hdf5Builder};
 use nonius::core::tilt_series::Geometry;
-use nonius::io::{TiltSeriesFile, TiltSeriesOptions, TiltSeriesWriter, open_tilt_series, read_array};
+use nonius::io::{
+    TiltSeriesFile, TiltSeriesOptions, TiltSeriesWriter, open_tilt_series, read_array, read_offsets,
+};
 use nonius::synthetic::{AngleRange, Recording, SyntheticTiltSeries, TiltScheme, TiltSeriesParams};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -97,9 +99,8 @@ fn the_series_is_aligned_and_written_with_its_offsets() {
     let array =
         |path: &str| read_array::<f64>(&format!("{}:/{path}", here.join("aligned.h5").display())).unwrap();
     assert_eq!(array("alignment/history").shape(), [iterations as usize + 1, 24, 2]);
-    assert_eq!(array("alignment/j_offset").len(), 24);
+    assert_eq!(read_offsets(here.join("aligned.h5"), "alignment").unwrap(), written);
     assert_eq!(array("reconstruction/volume").shape(), [24, 24, 20]);
-    assert!(array("report/j_error").iter().zip(&errors[0]).all(|(a, b)| close(*a, *b)));
 
     // Aligned already: nothing is left to move.
     let args = ["align", "aligned.h5", "--json", "--method", "optical-flow", "--no-centering"];

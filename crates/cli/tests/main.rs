@@ -8,6 +8,7 @@ mod demo;
 mod info;
 mod interrupt;
 mod peaks;
+mod reconstruct;
 mod register;
 mod scans;
 mod strain;
