@@ -71,7 +71,6 @@ fn parameters_stand_in_a_table_and_mistakes_are_named() {
     for (line, code, words) in [
         ("reconstruct none.h5", 1, &["none.h5", "No such file"][..]),
         ("reconstruct scan.h5 --scattering", 1, &["scan.h5", "scattering channels"]),
-        ("reconstruct scan.h5 --total-variation -1", 2, &["total"]),
         ("reconstruct scan.h5 --total-variation=-1", 2, &["total_variation"]),
         ("reconstruct scan.h5 --ftol=-1", 2, &["ftol"]),
         ("reconstruct scan.h5 --picture nowhere/p.png", 1, &["--picture", "no folder nowhere"]),

@@ -46,6 +46,9 @@ pub(crate) struct AlignArgs {
     /// Iterations of the reconstruction within each step [default: 10; 1 for reprojection]
     #[arg(long, value_name = "N")]
     reconstruction_iterations: Option<usize>,
+    /// Iterations of the reconstruction by which any method is judged, before and after [default: 40]
+    #[arg(long, value_name = "N")]
+    final_iterations: Option<usize>,
     /// Steps per px of phase matching, from coarse to fine [default: 1,10,100]
     #[arg(long, value_name = "U,…", value_delimiter = ',')]
     upsampling: Option<Vec<usize>>,
@@ -209,6 +212,8 @@ impl AlignArgs {
             iteration.tolerance = self.tolerance.unwrap_or(iteration.tolerance);
             let inner = &mut iteration.reconstruction.iterations;
             *inner = self.reconstruction_iterations.unwrap_or(*inner);
+            let last = &mut iteration.final_iterations;
+            *last = self.final_iterations.unwrap_or(*last);
             iteration.ignored = self.ignore.clone().unwrap_or_else(|| std::mem::take(&mut iteration.ignored));
             match self.only {
                 Some(AxisArg::J) => (iteration.align_j, iteration.align_k) = (true, false),

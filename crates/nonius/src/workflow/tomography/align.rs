@@ -1,17 +1,19 @@
 //! Alignment of projections by a method that is chosen by name.
 
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{Error, NoProgress, Progress, Real, Result};
+use nonius_tomography::MitraParams;
 use nonius_tomography::alignment::{
     Aligned, Aligner, AlignmentReport, AngleParams, AutoParams, AxialProfileParams, CascadeParams,
     IterationParams, MomentsParams, OpticalFlowParams, PhaseMatchingParams, ReprojectionParams, SlicesParams,
     StartingPoint, StopReason, align, align_auto, align_axial_profile, align_cascade, align_line,
-    align_moments, align_slices, refine_angles,
+    align_moments, align_slices, outliers, refine_angles,
 };
 use serde::{Deserialize, Serialize};
 
 use super::images::LineIntegrals;
+use super::reconstruct::{Reconstructed, ReconstructionParams, reconstruct_series};
 
 /// How projections are aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -179,7 +181,7 @@ pub fn align_series<F: Real>(
     };
     let Aligned { geometry: found, mut report, volume, reprojections } = aligned;
     if before_start {
-        report.loss_at_start = series.judged(geometry)?.report.loss;
+        report.loss_at_start = series.loss(geometry)?;
         if report.history.first().is_none_or(|first| *first != geometry.offsets()) {
             report.history[0] = geometry.offsets();
         }
@@ -285,26 +287,65 @@ impl<F: Real> Series<'_, F> {
         align(&still, geometry, images.view(), weights.as_ref().map(|w| w.view()), &NoProgress)
     }
 
+    /// The reconstruction that alignments by re-projection end with, of offsets that are given.
+    fn reconstructed(&self, geometry: &Geometry) -> Result<Reconstructed<F>> {
+        let IterationParams { reconstruction, final_iterations, .. } = &self.params.optical_flow.iteration;
+        let mitra = MitraParams { iterations: *final_iterations, ..reconstruction.clone() };
+        let params = ReconstructionParams { mitra, ..Default::default() };
+        reconstruct_series(geometry, self.integrals, &params, self.progress)
+    }
+
+    fn loss(&self, geometry: &Geometry) -> Result<f64> {
+        Ok(self.reconstructed(geometry)?.losses.last().copied().unwrap_or(0.0))
+    }
+
+    /// What an alignment by re-projection would say of offsets that were found in one go.
     fn direct(&self, name: &str, start: &Geometry, found: Direct) -> Result<Aligned<F>> {
-        self.progress.start("judging the alignment", 2);
-        let before = self.judged(start)?;
-        self.progress.advance(1);
-        let mut after = self.judged(&start.clone().with_offsets(&found.offsets)?)?;
-        self.progress.finish();
-        let report = &mut after.report;
-        report.method = name.to_owned();
-        report.history = vec![start.offsets(), found.offsets];
-        report.steps.clear();
-        report.stop = StopReason::Tolerance;
-        report.loss_at_start = before.report.loss;
-        report.standard_errors = found.standard_errors;
-        for index in found.degenerate {
-            if !report.degenerate.contains(&index) {
-                report.degenerate.push(index);
+        let before = start.offsets();
+        let geometry = start.clone().with_offsets(&found.offsets)?;
+        let loss_at_start = self.loss(start)?;
+        let Reconstructed { volume, reprojections, losses, residuals, .. } = self.reconstructed(&geometry)?;
+        let change: Vec<[f64; 2]> = found
+            .offsets
+            .iter()
+            .zip(&before)
+            .map(|(now, then)| [now[0] - then[0], now[1] - then[1]])
+            .collect();
+        let gauge = start.remove_translation(&change)?;
+        let report = AlignmentReport {
+            method: name.to_owned(),
+            history: vec![before, found.offsets.clone()],
+            offsets: found.offsets,
+            standard_errors: found.standard_errors,
+            steps: Vec::new(),
+            stop: StopReason::Tolerance,
+            halvings: 0,
+            loss: losses.last().copied().unwrap_or(0.0),
+            loss_at_start,
+            outliers: outliers(&residuals),
+            residuals,
+            degenerate: found.degenerate,
+            mass_spread: self.mass_spread(),
+            translation: gauge.translation.into(),
+            centred_by: [0.0; 3],
+            gauge_singular_values: gauge.singular_values,
+        };
+        Ok(Aligned { geometry, report, volume, reprojections })
+    }
+
+    /// Standard deviation of the images' sums over their mean; NaN where that is not above 0.
+    fn mass_spread(&self) -> f64 {
+        let LineIntegrals { images, weights, .. } = self.integrals;
+        let mut masses = vec![0.0; images.len_of(Axis(0))];
+        for ((i, j, k), value) in images.indexed_iter() {
+            if weights.as_ref().is_none_or(|weights| weights[[i, j, k]] > F::zero()) {
+                masses[i] += value.f64();
             }
         }
-        report.degenerate.sort_unstable();
-        Ok(after)
+        let n = masses.len() as f64;
+        let mean = masses.iter().sum::<f64>() / n;
+        let variance = masses.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / n;
+        if mean > 0.0 { variance.sqrt() / mean } else { f64::NAN }
     }
 }
 
