@@ -19,7 +19,7 @@ use crate::session::Session;
 
 const ABOUT: &str = "Absorption images of a cell with inclusions over half a turn, each displaced by up to 2 px along j and 1.5 px \
                      along k, with noise of 0.2 % of the beam. Pairs are (j, k): offsets that align the images, less the translation \
-                     of the sample that no alignment can know. The volume is reconstructed with them; the result opens in mumott.";
+                     of the sample that no alignment can know. The volume is reconstructed with them; the result is in the layout of mumott.";
 
 pub(crate) fn run(session: &Session, folder: &Path, args: &DemoArgs) -> Result<Vec<Section>> {
     let files = folder.join("tomography");
