@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 #: What has a result's field of real numbers.
 Floats: TypeAlias = NDArray[np.float64]
-Integers: TypeAlias = NDArray[np.int64]
+Integers: TypeAlias = NDArray[np.integer[Any]]
 Bools: TypeAlias = NDArray[np.bool_]
 #: Single or double precision, as the input was.
 Reals: TypeAlias = NDArray[np.floating[Any]]

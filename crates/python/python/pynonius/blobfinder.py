@@ -510,7 +510,7 @@ def correlate_frames(
     >>> import numpy as np
     >>> disk = Template(kind="background_subtraction", radius=4)
     >>> frames = np.stack([disk.mask((32, 32), (15.5, 16 + k / 4)).clip(0) * 1000 for k in range(3)])
-    >>> disks = correlate_frames(frames, disk, [(16, 16)], refinement="continuous")
+    >>> disks = correlate_frames(frames + 10, disk, [(16, 16)])
     >>> disks.refineds[:, 0].round(1)
     array([[15.5, 16. ],
            [15.5, 16.2],

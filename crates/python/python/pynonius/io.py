@@ -68,10 +68,9 @@ def open_scan(selector: Path, **options: Unpack[ScanOptions]) -> Scan:
 
     What takes ``frames`` takes a `Scan` in place of an array.
     """
-    for name in ("dark", "gain", "dead"):
-        if options.get(name) is not None:
-            options[name] = fspath(options[name])  # type: ignore[literal-required]
-    return _native.open_scan(selector, **options)
+    given = {name: options.get(name) for name in ("dark", "gain", "dead")}
+    paths = {name: fspath(path) for name, path in given.items() if isinstance(path, (str, PathLike))}
+    return _native.open_scan(selector, **{**options, **paths})
 
 
 def write_image(path: Path, image: ArrayLike) -> None:
