@@ -16,7 +16,7 @@ Each returns what its model returns, signs included; where the model is wrong, t
 are listed in ``docs/python.md``. The other modules of this package have more of the answer: covariances, statuses.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,7 @@ __all__ = [
     "AgglomerativeClustering",
     "BackgroundSubtraction",
     "Circular",
+    "Matcher",
     "RadialGradient",
     "RadialGradientBackgroundSubtraction",
     "UserTemplate",
@@ -74,7 +75,7 @@ def phase_cross_correlation(
 ) -> tuple[Reals, float, float]:
     """scikit-image's: the shift *required to register* `moving_image`, its error, and the phase difference.
 
-    The error of phase correlation is that of the images, not of their normalised spectra. With masks the shift is
+    Error and phase difference of phase correlation are those of the images, not of their normalised spectra. With masks the shift is
     found below whole pixels, and NaN may stand where a mask is False.
 
     >>> import numpy as np
@@ -406,18 +407,24 @@ def run_blobfinder(
     return total, disks.centers, disks.refineds, disks.peak_values, disks.peak_elevations, peaks
 
 
+class Matcher(NamedTuple):
+    """LiberTEM-blobfinder's parameters of matching, for `run_refine`."""
+
+    tolerance: float = 3
+    min_weight: float = 0.1
+    min_match: int = 3
+
+
 def run_refine(
     frames: Any,
     zero: ArrayLike,
     a: ArrayLike,
     b: ArrayLike,
     match_pattern: _b.Template,
-    *,
-    tolerance: float = 3,
-    min_weight: float = 0.1,
-    min_match: int = 3,
+    matcher: Matcher = Matcher(),
     correlation: Literal["fast", "fullframe"] = "fast",
-    matching: Literal["fast", "affine"] = "fast",
+    match: Literal["fast", "affine"] = "fast",
+    *,
     indices: ArrayLike | None = None,
     zero_shift: ArrayLike | None = None,
     upsample: bool | int = False,
@@ -425,10 +432,9 @@ def run_refine(
     progress: Progress | None = None,
 ) -> tuple[_b.RefinedLattices, Floats]:
     """LiberTEM-blobfinder's, of frames: the lattice of every frame near (zero, a, b), and the indices."""
-    match: Any = {"tolerance": tolerance, "min_weight": min_weight, "min_match": min_match}
     params: _b.RefineParams = {
         "correlation": _correlation("crop" if correlation == "fast" else "full", upsample),
-        "matching": {"fast": match} if matching == "fast" else {"affine": "square"},
+        "matching": {"fast": matcher._asdict()} if match == "fast" else {"affine": "square"},
         "weight": "elevation",
         "truncate_positions": True,
     }
@@ -580,9 +586,7 @@ class AgglomerativeClustering:
         if self.n_clusters is not None:
             self.labels_ = tree.labels(self.n_clusters, numbering="scikit_learn")
         else:
-            self.labels_ = tree.labels(
-                distance=self.distance_threshold, monotone=True, numbering="scikit_learn"
-            )
+            self.labels_ = tree.labels(distance=self.distance_threshold, numbering="scikit_learn")
         self.children_ = tree.merges.astype(np.int64)
         self.distances_ = tree.distances
         self.n_leaves_ = len(features)
