@@ -24,6 +24,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(params::defaults, module)?)?;
     module.add_function(wrap_pyfunction!(work::set_threads, module)?)?;
     module.add_function(wrap_pyfunction!(work::get_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(work::stay_in_thread, module)?)?;
     registration::add_to(module)?;
     chi2::add_to(module)?;
     blobfinder::add_to(module)?;

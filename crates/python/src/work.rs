@@ -1,11 +1,12 @@
 //! Long work: in the threads of one pool, without the interpreter, and to be stopped by Ctrl-C.
 
+use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use nonius::Progress;
+use nonius::{NoProgress, Progress};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -79,6 +80,35 @@ pub(crate) fn get_threads() -> Outcome<usize> {
     Ok(pool()?.current_num_threads())
 }
 
+thread_local! {
+    /// Whether long work of this thread stays in it, and the pool that is this thread alone.
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+    static ONLY_THIS: OnceCell<ThreadPool> = const { OnceCell::new() };
+}
+
+/// Long work of this thread stays in this thread if `alone`: for those who bring threads or processes of their own.
+/// Returns what it was before.
+#[pyfunction]
+pub(crate) fn stay_in_thread(alone: bool) -> bool {
+    ALONE.replace(alone)
+}
+
+/// Runs `work` in this thread, also what would be cut into pieces for several.
+fn alone<T: Send>(work: impl FnOnce(&dyn Progress) -> Outcome<T> + Send) -> Outcome<T> {
+    ONLY_THIS.with(|pool| {
+        if pool.get().is_none() {
+            let made = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+            let made = made.map_err(|error| Failure::input(format!("no pool of one thread: {error}")))?;
+            // Nobody else can have set it: it is this thread's.
+            let _ = pool.set(made);
+        }
+        match pool.get() {
+            Some(pool) => pool.install(|| work(&NoProgress)),
+            None => Err(Failure::input("no pool of one thread".to_owned())),
+        }
+    })
+}
+
 /// What the work told since it was last asked.
 #[derive(Default)]
 struct Told {
@@ -150,6 +180,9 @@ pub(crate) fn run<T: Send>(
     progress: Option<Py<PyAny>>,
     work: impl FnOnce(&dyn Progress) -> Outcome<T> + Send,
 ) -> Outcome<T> {
+    if ALONE.get() {
+        return py.detach(|| alone(work));
+    }
     let pool = pool()?;
     let watch = Watch::default();
     let mut bar = progress.as_ref().map(|make| Bar { make, bar: None });

@@ -30,7 +30,7 @@ from contextlib import contextmanager
 
 from . import blobfinder, chi2, clustering, familiar, io, registration
 from ._errors import Error, IoError, MissingFileError
-from ._native import __version__, get_threads, set_threads
+from ._native import __version__, get_threads, set_threads, stay_in_thread
 
 __all__ = [
     "Error",
@@ -42,6 +42,7 @@ __all__ = [
     "clustering",
     "familiar",
     "get_threads",
+    "in_this_thread",
     "io",
     "registration",
     "set_threads",
@@ -66,3 +67,22 @@ def threads(n: int | None) -> Iterator[None]:
         yield
     finally:
         set_threads(before)
+
+
+@contextmanager
+def in_this_thread() -> Iterator[None]:
+    """Long work that this thread begins stays in it, within a ``with`` block.
+
+    For whoever runs many of them in threads or processes of their own, as Dask and LiberTEM do; then neither
+    progress is told nor Ctrl-C looked for.
+
+    >>> import numpy as np, pynonius
+    >>> with pynonius.in_this_thread():
+    ...     pynonius.blobfinder.sum_frames(np.ones((3, 1, 2)))
+    array([[3., 3.]])
+    """
+    before = stay_in_thread(True)
+    try:
+        yield
+    finally:
+        stay_in_thread(before)

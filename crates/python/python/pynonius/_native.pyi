@@ -20,6 +20,8 @@ def set_threads(n: int | None = None) -> None:
 def get_threads() -> int:
     """How many threads long work uses."""
 
+def stay_in_thread(alone: bool) -> bool: ...
+
 class RegistrationPlan:
     """What pairs of one shape share; keywords are `pynonius.registration.RegistrationParams`."""
 
