@@ -13,6 +13,7 @@
 //! | [`registration`] | the displacement between images, with its covariance and a status |
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
 //! | [`synthetic`] | images whose displacement is known because it was put there |
+//! | [`tomography`] | tilt series: projections and their transpose, reconstruction |
 //! | [`plot`] | pictures: before and after, shifts with error bars |
 //! | [`report`] | pictures, tables, maps with the frames behind them as one HTML file |
 //! | [`workflow`] | pipelines that join several: from a scan to grains and strain |
@@ -55,6 +56,9 @@ pub use nonius_registration as registration;
 #[doc(inline)]
 #[cfg(feature = "synthetic")]
 pub use nonius_synthetic as synthetic;
+#[doc(inline)]
+#[cfg(feature = "tomography")]
+pub use nonius_tomography as tomography;
 
 #[cfg(feature = "plot")]
 pub mod plot;

@@ -217,9 +217,9 @@ pub fn absorbance_by_fields<F: Real>(
 /// `of` every image, with the number of the one that failed.
 fn each<F: Real, T: Send>(
     images: ArrayView3<'_, F>,
-    of: impl Fn(ArrayView2<'_, F>) -> Result<T> + Sync,
+    of: impl Fn(ArrayView2<'_, F>) -> Result<T> + Sync + Send,
 ) -> Result<Vec<T>> {
-    let found: Vec<Result<T>> = images.axis_iter(Axis(0)).into_par_iter().map(|image| of(image)).collect();
+    let found: Vec<Result<T>> = images.axis_iter(Axis(0)).into_par_iter().map(of).collect();
     let in_image = |(index, found): (usize, Result<T>)| {
         found.map_err(|error| Error::Frame { index, reason: error.to_string() })
     };

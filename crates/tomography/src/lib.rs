@@ -12,5 +12,6 @@ pub use absorbance::{Absorbance, AbsorbanceParams, Reference, absorbance, absorb
 pub use nonius_core::tilt_series::{Geometry, Laboratory, TiltSeries, View, ViewAngles};
 pub use projector::Projector;
 pub use reconstruction::{
-    Loss, MitraParams, Momentum, Reconstruction, ReconstructionScratch, Reconstructor, SirtParams, Stop,
+    FbpParams, Filter, LbfgsParams, Loss, MitraParams, Momentum, Reconstruction, ReconstructionScratch,
+    Reconstructor, SirtParams, Stop,
 };

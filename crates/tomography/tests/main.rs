@@ -8,6 +8,7 @@ mod absorbance;
 mod alignment;
 mod axial_profile;
 mod cascade;
+mod fbp;
 mod geometry;
 mod line;
 mod moments;

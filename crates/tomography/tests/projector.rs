@@ -76,7 +76,7 @@ pub(crate) fn any_geometry(seed: u64, n: usize, projection: [usize; 2], volume: 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut vector = |size: f64| Vector3::from_fn(|_, _| rng.gen_range(-size..size));
     let turn = rotation_by(vector(3.0));
-    let hand = if seed % 2 == 0 { 1.0 } else { -1.0 };
+    let hand = if seed.is_multiple_of(2) { 1.0 } else { -1.0 };
     let laboratory =
         Laboratory { p: turn * Vector3::y(), j: turn * Vector3::x(), k: turn * Vector3::z() * hand };
     let views = (0..n)

@@ -12,16 +12,28 @@ use super::report::{AlignmentReport, StepReport, StopReason, outliers};
 use crate::projector::Projector;
 use crate::reconstruction::{MitraParams, ReconstructionScratch, Reconstructor};
 
+/// Which reconstructions begin from the volume of the step before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarmStart {
+    /// None: each begins from nothing.
+    Never,
+    /// Those after steps without a correction above half a pixel. The default: the volume then converges along with
+    /// the offsets, which makes both better, and is not held back by what it was when images lay far off.
+    #[default]
+    WhenClose,
+    /// All: the volume is never quite right, nor quite wrong, and one iteration per step is enough.
+    Always,
+}
+
 /// What every alignment by re-projection may be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IterationParams {
     /// The reconstruction of each step. Default: MITRA with 10 iterations.
     pub reconstruction: MitraParams,
-    /// Reconstructions begin from the volume of the step before, once no correction exceeds half a pixel. Default:
-    /// true. The volume then converges along with the offsets, which makes both better and fewer iterations
-    /// enough; false begins each from nothing.
-    pub warm_start: bool,
+    /// Whether reconstructions begin from the volume of the step before. Default: [`WarmStart::WhenClose`].
+    pub warm_start: WarmStart,
     /// Most steps in all, at least 1. Default: 40.
     pub max_iterations: usize,
     /// Largest correction of any projection, px, that counts as none. Default: 0.005.
@@ -36,7 +48,8 @@ pub struct IterationParams {
     /// no alignment can know, and keeps the sample inside.
     pub center: bool,
     /// Iterations of the reconstruction with the final offsets, from which residuals, standard errors and the
-    /// loss are taken. Default: 40.
+    /// loss are taken. Default: 20. It is done three times: with the offsets found, with those at the start, and to
+    /// see what noise the volume follows.
     pub final_iterations: usize,
 }
 
@@ -44,14 +57,14 @@ impl Default for IterationParams {
     fn default() -> Self {
         IterationParams {
             reconstruction: MitraParams { iterations: 10, ..MitraParams::default() },
-            warm_start: true,
+            warm_start: WarmStart::default(),
             max_iterations: 40,
             tolerance: 0.005,
             align_j: true,
             align_k: true,
             ignored: Vec::new(),
             center: true,
-            final_iterations: 40,
+            final_iterations: 20,
         }
     }
 }
@@ -363,7 +376,11 @@ impl<'a, F: Real> Alignment<'a, F> {
             }
         }
         self.last = shifts;
-        self.level.warm = params.warm_start && largest <= 0.5 * binning;
+        self.level.warm = match params.warm_start {
+            WarmStart::Never => false,
+            WarmStart::WhenClose => largest <= 0.5 * binning,
+            WarmStart::Always => true,
+        };
         let report = StepReport { stage: self.stage, binning: stage.binning, loss, largest, rms };
         self.report.record(report, &self.offsets);
         Ok(report)
@@ -473,36 +490,30 @@ impl<'a, F: Real> Alignment<'a, F> {
     /// Signs of the size of a tenth of the residuals are added to the images at random; the part of them that the
     /// re-projections take up is the influence of an image on its own prediction (S. Ramani and others, IEEE Trans.
     /// Image Process. 17 (2008) 1540–1554).
-    fn freedom(&mut self, iterations: usize) -> Result<Vec<f64>> {
-        self.reconstruct(iterations)?;
-        let before = self.level.reprojections.clone();
+    fn freedom(&mut self, before: ArrayView3<'_, F>, iterations: usize) -> Result<Vec<f64>> {
         let comparison = self.comparison();
         let mut squares = 0.0;
         for (index, value) in comparison.images.indexed_iter() {
             if comparison.weights.as_ref().is_none_or(|weights| weights[index] > F::zero()) {
-                squares += (value.f64() - before[[index.0, index.1, index.2, 0]].f64()).powi(2);
+                squares += (value.f64() - before[index].f64()).powi(2);
             }
         }
         let size = 0.1 * (squares / comparison.images.len() as f64).sqrt();
-        let sign = |(i, j, k): (usize, usize, usize)| {
-            if random_bit([i, j, k]) { size } else { -size }
-        };
+        let sign = |index: (usize, usize, usize)| if random_bit(index.into()) { size } else { -size };
         let mut perturbed = comparison.images.to_owned();
         perturbed.indexed_iter_mut().for_each(|(index, value)| *value += F::of(sign(index)));
         self.reconstruct_from(iterations, Some(perturbed.view()))?;
-        let after = &self.level.reprojections;
-        let n = before.len_of(Axis(0));
+        let after = self.level.reprojections.view().remove_axis(Axis(3));
         let freedom = |i: usize| {
-            let mut taken_up = 0.0;
             let image = before.index_axis(Axis(0), i);
-            for (((j, k, _), before), after) in image.indexed_iter().zip(after.index_axis(Axis(0), i)) {
-                taken_up += sign((i, j, k)) * (after.f64() - before.f64());
-            }
+            let change = image.indexed_iter().zip(after.index_axis(Axis(0), i));
+            let taken_up: f64 =
+                change.map(|(((j, k), before), after)| sign((i, j, k)) * (after.f64() - before.f64())).sum();
             // Without residuals there is nothing to scale.
             let influence = if size > 0.0 { taken_up / (size * size * image.len() as f64) } else { 0.0 };
             (1.0 - influence).clamp(0.05, 1.0)
         };
-        Ok((0..n).map(freedom).collect())
+        Ok((0..before.len_of(Axis(0))).map(freedom).collect())
     }
 
     fn compare(&self, stage: &Stage) -> Result<Vec<Correction>> {
@@ -547,7 +558,6 @@ impl<'a, F: Real> Alignment<'a, F> {
         self.level.warm = false;
         self.report.loss_at_start = self.reconstruct(params.final_iterations)?;
         self.offsets = at_end;
-        let freedom = self.freedom(params.final_iterations)?;
         self.report.loss = self.reconstruct(params.final_iterations)?;
         // How well each image is placed does not depend on the method that placed it.
         let found = Aligner::<F>::corrections(
@@ -555,6 +565,11 @@ impl<'a, F: Real> Alignment<'a, F> {
             &Stage { scale: OpticalFlowParams::default().smoothing, ..finest },
             &self.comparison(),
         )?;
+        let volume = self.level.volume.take().expect("it was reconstructed").remove_axis(Axis(3));
+        let [n, j, k] = self.level.projector.stack_shape();
+        let reprojections = std::mem::replace(&mut self.level.reprojections, Array4::zeros((n, j, k, 1)));
+        let reprojections = reprojections.remove_axis(Axis(3));
+        let freedom = self.freedom(reprojections.view(), params.final_iterations)?;
         let change: Vec<[f64; 2]> = self
             .offsets
             .iter()
@@ -580,8 +595,8 @@ impl<'a, F: Real> Alignment<'a, F> {
         Ok(Aligned {
             geometry: self.start.with_offsets(&self.offsets)?,
             report: self.report,
-            volume: self.level.volume.expect("it was reconstructed").remove_axis(Axis(3)),
-            reprojections: self.level.reprojections.remove_axis(Axis(3)),
+            volume,
+            reprojections,
         })
     }
 }
@@ -613,7 +628,7 @@ pub fn align<'a, F: Real>(
     Alignment::new(aligner, geometry, images, weights)?.run(progress)
 }
 
-fn check_images<F: Real>(
+pub(super) fn check_images<F: Real>(
     geometry: &Geometry,
     images: ArrayView3<'_, F>,
     weights: Option<ArrayView3<'_, F>>,

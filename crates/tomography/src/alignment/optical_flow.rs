@@ -155,7 +155,7 @@ impl<F: Real> Aligner<F> for OpticalFlowParams {
 }
 
 /// Gauss–Newton steps between images of one shape.
-struct FlowPlan<F: Real> {
+pub(super) struct FlowPlan<F: Real> {
     shape: [usize; 2],
     taper: [Vec<F>; 2],
     kernel: Vec<F>,
@@ -170,7 +170,7 @@ struct FlowScratch<F> {
 }
 
 impl<F: Real> FlowPlan<F> {
-    fn new(shape: [usize; 2], sigma: f64, high_pass: f64, taper: f64) -> Result<Self> {
+    pub(super) fn new(shape: [usize; 2], sigma: f64, high_pass: f64, taper: f64) -> Result<Self> {
         Ok(FlowPlan {
             shape,
             taper: shape.map(|n| Window::Tukey(taper).samples(n)),
@@ -244,8 +244,38 @@ impl<F: Real> FlowPlan<F> {
         Correction { shift, covariance, residual, determined: shift.iter().all(|s| s.is_finite()) }
     }
 
+    /// Multiplies an image by its weights and the taper.
+    pub(super) fn weigh(&self, image: &mut Array2<F>, weights: Option<ArrayView2<'_, F>>) {
+        for ((a, b), value) in image.indexed_iter_mut() {
+            let weight = weights.map_or(F::one(), |weights| weights[[a, b]]);
+            *value *= weight * self.taper[0][a] * self.taper[1][b];
+        }
+    }
+
+    /// Image less re-projection, weighted and tapered, and its weighted mean square; `None` if all is masked.
+    pub(super) fn difference(
+        &self,
+        image: ArrayView2<'_, F>,
+        weights: Option<ArrayView2<'_, F>>,
+        reprojection: ArrayView2<'_, F>,
+    ) -> Option<(Array2<F>, f64)> {
+        let mut difference = Array2::zeros(self.shape);
+        let (mut squares, mut total) = (0.0, 0.0);
+        for ((a, b), difference) in difference.indexed_iter_mut() {
+            let weight = weights.map_or(F::one(), |weights| weights[[a, b]]);
+            // What is masked may be NaN.
+            if weight > F::zero() {
+                *difference = image[[a, b]] - reprojection[[a, b]];
+                squares += (weight * *difference * *difference).f64();
+                total += weight.f64();
+            }
+        }
+        self.weigh(&mut difference, weights);
+        (total > 0.0).then(|| (difference, squares / total))
+    }
+
     /// Low-pass (zero outside the image) and high-pass; its own transpose.
-    fn filter(&self, mut image: ArrayViewMut2<'_, F>, rows: &mut Array2<F>) {
+    pub(super) fn filter(&self, mut image: ArrayViewMut2<'_, F>, rows: &mut Array2<F>) {
         if self.kernel.len() > 1 {
             for axis in 0..2 {
                 rows.assign(&image);
@@ -276,7 +306,7 @@ fn blur_along<F: Real>(axis: usize, image: &Array2<F>, kernel: &[F], mut out: Ar
     }
 }
 
-fn dot<F: Real>(a: &Array2<F>, b: &Array2<F>) -> f64 {
+pub(super) fn dot<F: Real>(a: &Array2<F>, b: &Array2<F>) -> f64 {
     a.rows()
         .into_iter()
         .zip(b.rows())

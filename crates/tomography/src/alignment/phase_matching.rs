@@ -1,12 +1,13 @@
 //! Alignment by registering each image with its re-projection.
 
-use ndarray::{ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{
     Border, Error, Real, Result, Window, check_not_negative, check_positive, gaussian_filter, gaussian_kernel,
 };
 use nonius_registration::{
-    MaskedParams, Method, Refinement, Registration, RegistrationParams, RegistrationPlan, register_masked,
+    MaskedParams, Method, Refinement, Registration, RegistrationParams, RegistrationPlan,
+    RegistrationScratch, Weighting, register_masked,
 };
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -116,7 +117,7 @@ impl PhaseMatchingParams {
         RegistrationParams {
             method: self.method,
             refinement: Refinement::Upsampled { factor: upsampling },
-            weighting: nonius_registration::Weighting::Plain,
+            weighting: Weighting::Plain,
             window: Window::Tukey(self.taper),
             ..RegistrationParams::periodic()
         }
@@ -177,51 +178,20 @@ impl<F: Real> Aligner<F> for PhaseMatchingParams {
 
     fn corrections(&self, stage: &Stage, images: &Comparison<'_, F>) -> Result<Vec<Correction>> {
         let [cut_j, cut_k] = self.cropping;
-        let (n, n_j, n_k) = images.images.dim();
+        let (_, n_j, n_k) = images.images.dim();
         let shape = (n_j - 2 * cut_j, n_k - 2 * cut_k);
         let upsampling = (1.0 / stage.scale).round();
         let plan = RegistrationPlan::<F>::new(shape, self.registration(upsampling))?;
         let inner =
             |image: ArrayView2<'_, F>| image.slice(s![cut_j..n_j - cut_j, cut_k..n_k - cut_k]).to_owned();
-        (0..n)
-            .into_par_iter()
-            .map_init(
-                || plan.scratch(),
-                |scratch, i| {
-                    let image = inner(images.images.index_axis(Axis(0), i));
-                    let reprojection = inner(images.reprojections.index_axis(Axis(0), i));
-                    let weights = images.weights.map(|weights| inner(weights.index_axis(Axis(0), i)));
-                    let valid = match &weights {
-                        Some(weights) => weights.mapv(|w| w > F::zero()),
-                        None => ndarray::Array2::from_elem(image.dim(), true),
-                    };
-                    let masked = valid.iter().any(|valid| !valid);
-                    let residual = residual(image.view(), reprojection.view(), weights.as_ref());
-                    let contrast = |image: &ndarray::Array2<F>| {
-                        let first = image[[0, 0]];
-                        image.iter().any(|v| *v != first)
-                    };
-                    if !contrast(&reprojection) || !contrast(&image) || !valid.iter().any(|valid| *valid) {
-                        return Ok(Correction::none(residual));
-                    }
-                    let found = if masked || upsampling == 1.0 {
-                        let everywhere = ndarray::Array2::from_elem(image.dim(), true);
-                        register_masked(
-                            reprojection.view(),
-                            image.view(),
-                            Some(everywhere.view()),
-                            Some(valid.view()),
-                            &self.masked(upsampling),
-                        )?
-                    } else {
-                        let [reprojection, image] = [&reprojection, &image]
-                            .map(|image| gaussian_filter(image.view(), self.smoothing, Border::Mirror));
-                        plan.register_with(reprojection?.view(), image?.view(), scratch)?
-                    };
-                    Ok(correction(&found, residual))
-                },
-            )
-            .collect()
+        let smooth = |image: &Array2<F>| gaussian_filter(image.view(), self.smoothing, Border::Mirror);
+        by_registration(images, &plan, &inner, |reprojection, image, valid, scratch| {
+            if upsampling == 1.0 || valid.iter().any(|valid| !valid) {
+                let (image, params) = (image.view(), &self.masked(upsampling));
+                return register_masked(reprojection.view(), image, None, Some(valid.view()), params);
+            }
+            plan.register_with(smooth(reprojection)?.view(), smooth(image)?.view(), scratch)
+        })
     }
 
     fn regularise(&self, now: &Now<'_, F>, corrections: &mut [[f64; 2]]) {
@@ -257,6 +227,44 @@ impl<F: Real> Aligner<F> for PhaseMatchingParams {
     }
 }
 
+/// Registers every image with its re-projection, after `inner` has cut both; `register` takes the re-projection, the
+/// image and its valid pixels.
+pub(super) fn by_registration<F: Real>(
+    images: &Comparison<'_, F>,
+    plan: &RegistrationPlan<F>,
+    inner: &(impl Fn(ArrayView2<'_, F>) -> Array2<F> + Sync),
+    register: impl Fn(&Array2<F>, &Array2<F>, &Array2<bool>, &mut RegistrationScratch<F>) -> Result<Registration>
+    + Sync,
+) -> Result<Vec<Correction>> {
+    let constant = |image: &Array2<F>| image.iter().all(|v| *v == image[[0, 0]]);
+    (0..images.images.len_of(Axis(0)))
+        .into_par_iter()
+        .map_init(
+            || plan.scratch(),
+            |scratch, i| {
+                let mut image = inner(images.images.index_axis(Axis(0), i));
+                let reprojection = inner(images.reprojections.index_axis(Axis(0), i));
+                let weights = images.weights.as_ref().map(|weights| inner(weights.index_axis(Axis(0), i)));
+                let valid = match &weights {
+                    Some(weights) => weights.mapv(|w| w > F::zero()),
+                    None => Array2::from_elem(image.dim(), true),
+                };
+                // What is masked may be NaN.
+                Zip::from(&mut image).and(&valid).and(&reprojection).for_each(|pixel, valid, reprojected| {
+                    if !valid {
+                        *pixel = *reprojected;
+                    }
+                });
+                let residual = residual(&image, &reprojection, weights.as_ref());
+                if constant(&reprojection) || constant(&image) || !valid.iter().any(|valid| *valid) {
+                    return Ok(Correction::none(residual));
+                }
+                Ok(correction(&register(&reprojection, &image, &valid, scratch)?, residual))
+            },
+        )
+        .collect()
+}
+
 fn correction(found: &Registration, residual: f64) -> Correction {
     if !found.shift.iter().all(|s| s.is_finite()) {
         return Correction::none(residual);
@@ -265,11 +273,7 @@ fn correction(found: &Registration, residual: f64) -> Correction {
     Correction { shift: found.shift.map(|s| -s), covariance: found.covariance, residual, determined: true }
 }
 
-fn residual<F: Real>(
-    image: ArrayView2<'_, F>,
-    reprojection: ArrayView2<'_, F>,
-    weights: Option<&ndarray::Array2<F>>,
-) -> f64 {
+fn residual<F: Real>(image: &Array2<F>, reprojection: &Array2<F>, weights: Option<&Array2<F>>) -> f64 {
     let (mut squares, mut total) = (0.0, 0.0);
     for ((index, value), reprojected) in image.indexed_iter().zip(reprojection) {
         let weight = weights.map_or(1.0, |weights| weights[index].f64());

@@ -5,7 +5,7 @@ use nonius_core::Real;
 
 use super::rays::Rays;
 use super::shifted::add_shifted;
-use super::span::{shared, span};
+use super::span::{LANES, shared, span, split};
 
 /// The image of one view in memory: `data[(a·n_k + b)·channels + channel]`.
 pub(super) struct Image<'a, F> {
@@ -90,24 +90,58 @@ fn add_pixels<F: Real>(rays: &Rays, image: &Image<'_, F>, from: [f64; 2], by_z: 
     }
     let width = n_k * channels;
     let (by_j, by_k, length) = (by_j.map(F::of), by_k.map(F::of), F::of(rays.length));
-    for z in inner.clone() {
-        let [f_a, f_b] = position(z);
-        let (a, b) = ((f_a + 0.5) as i32, (f_b + 0.5) as i32);
-        let (e_a, e_b) = (F::of(f64::from(a) - f_a), F::of(f64::from(b) - f_b));
-        let corner = (a as usize - 1) * width + (b as usize - 1) * channels;
-        let near = &image.data[corner..corner + 2 * width + 3 * channels];
-        let u = [0, 1].map(|q| by_j[q] * e_a + by_k[q] * e_b);
-        for (i, da) in [-F::one(), F::zero(), F::one()].into_iter().enumerate() {
-            for (k, db) in [-F::one(), F::zero(), F::one()].into_iter().enumerate() {
-                let tent = |q: usize| (F::one() - (u[q] + da * by_j[q] + db * by_k[q]).abs()).max(F::zero());
-                let weight = tent(0) * tent(1) * length;
-                for c in 0..channels {
-                    column[z * channels + c] += weight * near[i * width + k * channels + c];
-                }
+    for first in inner.clone().step_by(LANES) {
+        let lanes = LANES.min(inner.end - first);
+        let mut nearest = [[0_u32; LANES]; 2];
+        let mut u = [[F::zero(); LANES]; 2];
+        for l in 0..LANES {
+            let [f_a, f_b] = position(first + l);
+            let (a, beyond_a) = split(f_a);
+            let (b, beyond_b) = split(f_b);
+            (nearest[0][l], nearest[1][l]) = (a, b);
+            for q in 0..2 {
+                u[q][l] = -(by_j[q] * F::of(beyond_a) + by_k[q] * F::of(beyond_b));
             }
+        }
+        let mut weights = [[F::zero(); LANES]; 9];
+        for (neighbor, weights) in weights.iter_mut().enumerate() {
+            let (da, db) = (F::of((neighbor / 3) as f64 - 1.0), F::of((neighbor % 3) as f64 - 1.0));
+            let step = [0, 1].map(|q| da * by_j[q] + db * by_k[q]);
+            for l in 0..LANES {
+                weights[l] = length * tent(u[0][l] + step[0]) * tent(u[1][l] + step[1]);
+            }
+        }
+        for l in 0..lanes {
+            let corner = (nearest[0][l] as usize - 1) * width + (nearest[1][l] as usize - 1) * channels;
+            if channels > 1 {
+                let sums = &mut column[(first + l) * channels..][..channels];
+                for (neighbor, weights) in weights.iter().enumerate() {
+                    let pixel = corner + neighbor / 3 * width + neighbor % 3 * channels;
+                    for (sum, value) in sums.iter_mut().zip(&image.data[pixel..][..channels]) {
+                        *sum += weights[l] * *value;
+                    }
+                }
+                continue;
+            }
+            let mut sums = [F::zero(); 3];
+            for a in 0..3 {
+                let near = &image.data[corner + a * width..][..3];
+                sums[a] = weights[3 * a][l] * near[0]
+                    + weights[3 * a + 1][l] * near[1]
+                    + weights[3 * a + 2][l] * near[2];
+            }
+            column[first + l] += sums[0] + sums[1] + sums[2];
         }
     }
     for z in inner.end.max(touched.start)..touched.end {
         border(z, column);
     }
+}
+
+/// Λ(u).
+#[inline(always)]
+fn tent<F: Real>(u: F) -> F {
+    let height = F::one() - u.abs();
+    // A maximum would mind NaN.
+    if height > F::zero() { height } else { F::zero() }
 }

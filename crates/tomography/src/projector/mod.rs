@@ -3,7 +3,8 @@
 mod adjoint;
 mod forward;
 mod rays;
-mod shifted;
+pub(crate) mod samples;
+pub(crate) mod shifted;
 mod span;
 
 use std::marker::PhantomData;

@@ -6,7 +6,7 @@ use nonius_core::Real;
 pub(super) fn add_shifted<F: Real>(sum: &mut [F], line: &[F], m: f64, channels: usize, weights: [F; 2]) {
     // Further out nothing overlaps, and beyond 2³¹ indices would not fit.
     let far = (sum.len() + line.len()) as f64;
-    if !(m.abs() <= far) {
+    if m.is_nan() || m.abs() > far {
         return;
     }
     for (m, weight) in [(m, weights[0]), (m + 1.0, weights[1])] {
@@ -18,8 +18,9 @@ pub(super) fn add_shifted<F: Real>(sum: &mut [F], line: &[F], m: f64, channels: 
     }
 }
 
+/// `sum[i] += weight·line[i]`, as far as both reach.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn add_scaled<F: Real>(sum: &mut [F], line: &[F], weight: F) {
+pub(crate) fn add_scaled<F: Real>(sum: &mut [F], line: &[F], weight: F) {
     for (sum, &value) in sum.iter_mut().zip(line) {
         *sum += weight * value;
     }

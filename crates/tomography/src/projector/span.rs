@@ -1,5 +1,18 @@
 use std::ops::Range;
 
+/// Samples whose positions are computed side by side.
+pub(super) const LANES: usize = 16;
+
+/// The nearest whole number, modulo 2³², and what is left: for |q| < 2³¹. A sum does it for several at once; casts
+/// do not, as they mind infinities.
+#[inline(always)]
+pub(super) fn split(q: f64) -> (u32, f64) {
+    // Its last bit counts ones.
+    const SHIFT: f64 = 1.5 * (1_u64 << 52) as f64;
+    let shifted = q + SHIFT;
+    (shifted.to_bits() as u32, q - (shifted - SHIFT))
+}
+
 /// The integers t of `0..count` with `from ≤ q + t·dq ≤ to`, as the sum is rounded.
 ///
 /// The rounded sum never falls as t grows (or never rises), so that what holds at both ends holds between.
@@ -52,6 +65,15 @@ mod tests {
         for hostile in [f64::NAN, f64::INFINITY, 1e300, -1e300] {
             assert!(span(hostile, 1.0, 0.0, 5.0, 12).is_empty());
             let _ = span(0.0, hostile, 0.0, 5.0, 12);
+        }
+    }
+
+    #[test]
+    fn splits_as_rounding_does() {
+        for q in [0.0, -0.5, 0.25, 0.75, 1.5, 2.5, 1e6 + 0.3, -3.2, -3.9] {
+            let (whole, rest) = split(q);
+            assert_eq!(f64::from(whole as i32), q.round_ties_even());
+            assert_eq!(rest, q - q.round_ties_even());
         }
     }
 

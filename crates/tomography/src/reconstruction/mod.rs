@@ -1,6 +1,8 @@
 //! Volumes from images.
 
 mod descent;
+mod fbp;
+mod lbfgs;
 mod objective;
 mod scratch;
 mod total_variation;
@@ -9,6 +11,8 @@ use ndarray::{Array4, ArrayView4};
 use nonius_core::{Progress, Real, Result};
 
 pub use descent::{MitraParams, Momentum, SirtParams};
+pub use fbp::{FbpParams, Filter};
+pub use lbfgs::LbfgsParams;
 pub use objective::Loss;
 pub use scratch::ReconstructionScratch;
 

@@ -86,8 +86,7 @@ impl<'p, 'd, F: Real> Objective<'p, 'd, F> {
         }
         if let Some(mask) = &mask {
             for (weight, mask) in weights.iter_mut().zip(mask) {
-                // NaN is not above 0.
-                if !(*mask > F::zero()) {
+                if mask.is_nan() || *mask <= F::zero() {
                     *weight = F::zero();
                 }
             }
@@ -157,7 +156,7 @@ fn weigh_residuals<F: Real>(loss: Loss, images: &mut [F], data: &[F], weights: &
     let mut sum = 0.0;
     match loss {
         Loss::Squared if channels == 1 => {
-            let mut lanes = [F::zero(); 16];
+            let mut lanes = [0.0; 16];
             for ((images, data), weights) in
                 images.chunks_mut(16).zip(data.chunks(16)).zip(weights.chunks(16))
             {
@@ -167,10 +166,10 @@ fn weigh_residuals<F: Real>(loss: Loss, images: &mut [F], data: &[F], weights: &
                     // What is masked may be NaN.
                     let residual = if *weight > F::zero() { *image - *data } else { F::zero() };
                     *image = *weight * residual;
-                    *lane += *image * residual;
+                    *lane += (*image * residual).f64();
                 }
             }
-            sum += 0.5 * lanes.iter().map(|lane| lane.f64()).sum::<f64>();
+            sum += 0.5 * lanes.iter().sum::<f64>();
         }
         _ => {
             let delta = if let Loss::Huber(delta) = loss { delta } else { f64::INFINITY };
