@@ -14,6 +14,7 @@ mod io;
 mod params;
 mod records;
 mod registration;
+mod tomography;
 mod work;
 
 use pyo3::prelude::*;
@@ -29,5 +30,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     chi2::add_to(module)?;
     blobfinder::add_to(module)?;
     clustering::add_to(module)?;
-    io::add_to(module)
+    io::add_to(module)?;
+    tomography::add_to(module)
 }

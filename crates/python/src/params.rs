@@ -129,7 +129,7 @@ fn default_of<P: Default + Serialize>(py: Python<'_>) -> PyResult<Bound<'_, PyAn
 
 /// Every set of parameters that a function of this package takes as keywords.
 fn every_default() -> BTreeMap<&'static str, Defaults> {
-    use nonius::{blobfinder as b, chi2 as c, clustering as k, core, io, registration as r};
+    use nonius::{blobfinder as b, chi2 as c, clustering as k, core, io, registration as r, tomography as t};
     BTreeMap::from([
         ("RegistrationParams", default_of::<r::RegistrationParams> as Defaults),
         ("MaskedParams", default_of::<r::MaskedParams>),
@@ -166,6 +166,21 @@ fn every_default() -> BTreeMap<&'static str, Defaults> {
         ("PassParams", default_of::<core::PassParams>),
         ("RadialBinParams", default_of::<core::masks::RadialBinParams>),
         ("ScanOptions", default_of::<io::ScanOptions>),
+        ("MitraParams", default_of::<t::MitraParams>),
+        ("SirtParams", default_of::<t::SirtParams>),
+        ("FbpParams", default_of::<t::FbpParams>),
+        ("LbfgsParams", default_of::<t::LbfgsParams>),
+        ("AutoParams", default_of::<t::alignment::AutoParams>),
+        ("OpticalFlowParams", default_of::<t::alignment::OpticalFlowParams>),
+        ("PhaseMatchingParams", default_of::<t::alignment::PhaseMatchingParams>),
+        ("ReprojectionParams", default_of::<t::alignment::ReprojectionParams>),
+        ("MomentsParams", default_of::<t::alignment::MomentsParams>),
+        ("AxialProfileParams", default_of::<t::alignment::AxialProfileParams>),
+        ("CascadeParams", default_of::<t::alignment::CascadeParams>),
+        ("SlicesParams", default_of::<t::alignment::SlicesParams>),
+        ("AngleParams", default_of::<t::alignment::AngleParams>),
+        ("RotationCenterParams", default_of::<t::rotation_center::RotationCenterParams>),
+        ("AbsorbanceParams", default_of::<t::AbsorbanceParams>),
         ("TiltSeriesOptions", default_of::<io::TiltSeriesOptions>),
     ])
 }

@@ -13,9 +13,9 @@ import pytest
 
 import pynonius
 from conftest import blobs, disks
-from pynonius import blobfinder, chi2, clustering, io, registration
+from pynonius import blobfinder, chi2, clustering, io, registration, tomography
 
-MODULES = [registration, chi2, blobfinder, clustering, io]
+MODULES = [registration, chi2, blobfinder, clustering, io, tomography]
 
 
 def test_every_public_function_is_documented_and_listed():

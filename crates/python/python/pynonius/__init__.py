@@ -8,6 +8,7 @@ registration        displacement, rotation, scale and flow between images; serie
 chi2                the displacement at least chi-squared, with its confidence limits
 blobfinder          diffraction disks, lattices, strain
 clustering          statistics over 4D-STEM scans, feature vectors, regions that are alike
+tomography          projector, reconstruction and alignment of tilt series
 io                  files in, results out; scans larger than memory
 familiar            functions with the names and arguments of the packages you know
 libertem, dask      the same kernels as workers of these two (import them yourself)
@@ -28,7 +29,7 @@ array([ 1.25, -1.5 ])
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import blobfinder, chi2, clustering, familiar, io, registration
+from . import blobfinder, chi2, clustering, familiar, io, registration, tomography
 from ._errors import Error, IoError, MissingFileError
 from ._native import __version__, get_threads, set_threads, stay_in_thread
 
@@ -47,6 +48,7 @@ __all__ = [
     "registration",
     "set_threads",
     "threads",
+    "tomography",
 ]
 
 

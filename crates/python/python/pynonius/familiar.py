@@ -10,6 +10,7 @@ LiberTEM-blobfinder         `Circular`, `RadialGradient`, `BackgroundSubtraction
                             `get_peaks`, `process_frames_fast`, `process_frames_full`, `run_blobfinder`,
                             `run_fastcorrelation`, `run_refine`, `fastmatch`, `affinematch`, `full_match`
 scikit-learn                `AgglomerativeClustering`, `ward`
+mumott                      `run_optical_flow_alignment`, `run_phase_matching_alignment`
 ==========================  =================================================================================
 
 Each returns what its model returns, signs included; where the model is wrong, the right value. Such differences
@@ -25,6 +26,7 @@ from . import blobfinder as _b
 from . import chi2 as _c
 from . import clustering as _k
 from . import registration as _r
+from . import tomography as _t
 from ._errors import Error
 from ._types import Floats, Integers, Progress, Reals
 
@@ -53,6 +55,8 @@ __all__ = [
     "register_images",
     "run_blobfinder",
     "run_fastcorrelation",
+    "run_optical_flow_alignment",
+    "run_phase_matching_alignment",
     "run_refine",
     "ward",
 ]
@@ -615,3 +619,94 @@ class AgglomerativeClustering:
 def ward(X: ArrayLike, *, connectivity: Any = None, n_clusters: int = 2) -> Integers:
     """Labels of the rows of `X` by Ward's method, on a graph if there is one."""
     return AgglomerativeClustering(n_clusters, connectivity=connectivity).fit_predict(X)
+
+
+# mumott
+
+
+def run_optical_flow_alignment(
+    geometry: _t.Geometry,
+    projections: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    max_iter: int = 20,
+    stop_max_iteration: int | None = None,
+    align_j: bool = True,
+    align_k: bool = True,
+    center_reconstruction: bool = True,
+    high_pass_filter: float | None = None,
+    optimal_shift: ArrayLike | None = None,
+    progress: Progress | None = None,
+    **params: Any,
+) -> tuple[Floats, Reals, Reals]:
+    """mumott's, of a geometry and line integrals in place of a data container: offsets (n, 2) px along j and k, the
+    projections of the volume, and the volume. `max_iter` are the iterations of each reconstruction, and
+    `stop_max_iteration` the steps of the alignment; all else are `pynonius.tomography.OpticalFlowParams`."""
+    iteration: dict[str, Any] = {
+        "reconstruction": {"iterations": max_iter},
+        "align_j": align_j,
+        "align_k": align_k,
+        "center": center_reconstruction,
+        **params.pop("iteration", {}),
+    }
+    if stop_max_iteration is not None:
+        iteration["max_iterations"] = stop_max_iteration
+    if high_pass_filter is not None:
+        params["high_pass"] = high_pass_filter
+    start = geometry if optimal_shift is None else geometry.with_offsets(optimal_shift)
+    found = _t.align(
+        start, projections, weights, method="optical_flow", progress=progress, iteration=iteration, **params
+    )
+    return found.report.offsets, found.reprojections, found.volume
+
+
+def run_phase_matching_alignment(
+    geometry: _t.Geometry,
+    projections: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    ignored_subset: Any = (),
+    upsampling: int | None = None,
+    maxiter: int | None = None,
+    reconstruction_iterations: int = 20,
+    relative_sample_size: float | None = None,
+    relaxation_weight: float | None = None,
+    center_of_mass_shift_weight: float | None = None,
+    shift_tolerance: float | None = None,
+    shift_cutoff: float | None = None,
+    align_j: bool = True,
+    align_k: bool = True,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Reals, Reals, _t.Geometry]:
+    """mumott's, of a geometry and line integrals in place of a data container: the volume, its projections, and the
+    geometry with its new offsets. Arguments that are None are nonius's defaults."""
+    iteration: dict[str, Any] = {
+        "reconstruction": {"iterations": reconstruction_iterations},
+        "ignored": list(ignored_subset),
+        "align_j": align_j,
+        "align_k": align_k,
+    }
+    if maxiter is not None:
+        iteration["max_iterations"] = maxiter
+    if shift_tolerance is not None:
+        iteration["tolerance"] = shift_tolerance
+    given = {
+        "upsampling": None if upsampling is None else [upsampling],
+        "sample_size": relative_sample_size,
+        "relaxation": relaxation_weight,
+        "center_of_mass_weight": center_of_mass_shift_weight,
+        "shift_cutoff": shift_cutoff,
+    }
+    params: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    found = _t.align(
+        geometry,
+        projections,
+        weights,
+        method="phase_matching",
+        progress=progress,
+        iteration=iteration,
+        seed=seed,
+        **params,
+    )
+    return found.volume, found.reprojections, found.geometry
