@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nonius::core::Frame;
 
-use crate::{chi2, convert, demo, info, peaks, register, stats, strain};
+use crate::{align, chi2, convert, demo, info, peaks, reconstruct, register, stats, strain};
 
 /// Says where things are in images, to a small fraction of a pixel, and how sure that is.
 #[derive(Debug, Parser)]
@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Peaks(Box<peaks::PeaksArgs>),
     Strain(Box<strain::StrainArgs>),
     Cluster(Box<strain::ClusterArgs>),
+    Align(Box<align::AlignArgs>),
+    Reconstruct(Box<reconstruct::ReconstructArgs>),
     Convert(Box<convert::ConvertArgs>),
     Demo(demo::DemoArgs),
 }

@@ -7,9 +7,11 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Usage;
+use crate::align::AlignConfig;
 use crate::chi2::Chi2Config;
 use crate::output::print;
 use crate::peaks::PeaksConfig;
+use crate::reconstruct::ReconstructConfig;
 use crate::register::RegisterConfig;
 use crate::stats::StatsConfig;
 use crate::strain::StrainConfig;
@@ -23,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) stats: StatsConfig,
     pub(crate) peaks: PeaksConfig,
     pub(crate) strain: StrainConfig,
+    pub(crate) align: AlignConfig,
+    pub(crate) reconstruct: ReconstructConfig,
 }
 
 impl Config {

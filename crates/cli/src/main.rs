@@ -1,5 +1,6 @@
 //! The program `nonius`: measures where things are in images, and says how sure it is.
 
+mod align;
 mod args;
 mod chi2;
 mod config;
@@ -8,11 +9,13 @@ mod demo;
 mod info;
 mod output;
 mod peaks;
+mod reconstruct;
 mod register;
 mod scan;
 mod session;
 mod stats;
 mod strain;
+mod tilt;
 
 use std::process::ExitCode;
 
@@ -55,6 +58,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Peaks(args) => peaks::run(&session, config.peaks, *args),
         Command::Strain(args) => strain::run(&session, config.strain, *args),
         Command::Cluster(args) => strain::run_cluster(&session, config.strain, *args),
+        Command::Align(args) => align::run(&session, config.align, *args),
+        Command::Reconstruct(args) => reconstruct::run(&session, config.reconstruct, *args),
         Command::Convert(args) => convert::run(&session, &args),
         Command::Demo(args) => demo::run(&session, args),
     })

@@ -77,3 +77,17 @@ fn a_search_for_disks_ends_within_a_second() {
     assert!(matches!(output.status.code(), Some(130) | None), "{:?}", output.status);
     assert_eq!(names(folder.path()), ["long.bin", "where.csv"]);
 }
+
+#[test]
+fn an_alignment_ends_within_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let series = nonius::synthetic::TiltSeriesParams::default().generate().unwrap().series;
+    let path = folder.path().join("scan.h5");
+    nonius::io::TiltSeriesWriter::new(&series).unwrap().write(path).unwrap();
+    let args = ["align", "scan.h5", "--method", "reprojection", "--tolerance", "1e-9", "--out", "aligned.h5"];
+    let (output, took) = interrupted(folder.path(), &args);
+    // A step is not cut short; the optimised program does one in a tenth of a second.
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(matches!(output.status.code(), Some(130) | None), "{:?}", output.status);
+    assert_eq!(names(folder.path()), ["scan.h5"]);
+}

@@ -1,5 +1,6 @@
 //! The program as a user meets it: files in, tables, JSON, messages and exit codes out.
 
+mod align;
 mod bad_input;
 mod chi2;
 mod config;
@@ -7,6 +8,7 @@ mod demo;
 mod info;
 mod interrupt;
 mod peaks;
+mod reconstruct;
 mod register;
 mod scans;
 mod strain;

@@ -12,11 +12,11 @@
 //! | [`clustering`] | maps of statistics over a 4D-STEM scan, feature vectors, regions of frames that are alike |
 //! | [`registration`] | the displacement between images, with its covariance and a status |
 //! | [`io`] | NPY, FITS, TIFF, PNG, MRC: images in, results out |
+//! | [`tomography`] | tilt series: projector, reconstruction, alignment of projections |
 //! | [`synthetic`] | images whose displacement is known because it was put there |
-//! | [`tomography`] | tilt series: projections and their transpose, reconstruction |
 //! | [`plot`] | pictures: before and after, shifts with error bars |
 //! | [`report`] | pictures, tables, maps with the frames behind them as one HTML file |
-//! | [`workflow`] | pipelines that join several: from a scan to grains and strain |
+//! | [`workflow`] | pipelines that join several: from a scan to grains and strain, from a tilt series to a volume |
 //!
 //! ```
 //! use nonius::registration::{RegistrationParams, register};

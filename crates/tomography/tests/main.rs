@@ -10,6 +10,7 @@ mod axial_profile;
 mod cascade;
 mod fbp;
 mod geometry;
+mod image_operations;
 mod line;
 mod moments;
 mod needle;

@@ -136,25 +136,3 @@ fn a_smaller_version() {
     assert!(after_slices[0] > 0.9994 && after_slices[1] <= 0.025, "{after_slices:?}");
     assert!((found.axis.inclination.to_degrees() - 2.8).abs() < 0.5, "{:?}", found.axis);
 }
-
-#[test]
-fn tmp_auto() {
-    use nonius_tomography::alignment::*;
-    let images = images().unwrap();
-    let geometry = geometry([256, 256]);
-    let t = std::time::Instant::now();
-    let found =
-        align_auto(&geometry, images.view(), None, &AutoParams::default(), &nonius_core::NoProgress).unwrap();
-    let r = &found.aligned.report;
-    println!(
-        "{:?} {:#?} {:?} {:?} {} {}",
-        t.elapsed(),
-        found.reasons,
-        r.stop,
-        r.steps.iter().map(|s| (s.stage, s.binning, (s.largest * 1e3).round() / 1e3)).collect::<Vec<_>>(),
-        r.loss,
-        r.loss_at_start
-    );
-    println!("se {:?}", r.standard_errors.iter().step_by(10).collect::<Vec<_>>());
-    println!("scores {:?}", scores(&aligned(&images, &r.offsets), [60, 40]));
-}

@@ -5,6 +5,7 @@ mod registration;
 mod scenes;
 mod section;
 mod strain;
+mod tomography;
 
 use std::path::PathBuf;
 
@@ -23,14 +24,14 @@ const EXAMPLES: &str = "\
 Examples:
   nonius demo                   writes the folder nonius-demo; look at its report.html
   nonius demo --out trial       another folder
-  nonius demo --quick           a smaller scan
+  nonius demo --quick           a smaller scan and tilt series
   nonius demo --json | jq '.sections[] | [.name, .rms_error]'";
 
-/// Make images, and a scan, whose truth is known, measure them, and show true and found side by side
+/// Make images, a scan and a tilt series whose truth is known, measure them, and show true and found side by side
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DemoArgs {
-    /// Make the 4D-STEM scan a fifth as long each way
+    /// Make the 4D-STEM scan a fifth as long each way, and the tilt series half as large
     #[arg(long)]
     quick: bool,
 }
@@ -39,7 +40,7 @@ pub(crate) struct DemoArgs {
 type Part = fn(&Session, &std::path::Path, &DemoArgs) -> Result<Vec<Section>>;
 
 /// In the order in which they are shown.
-const PARTS: &[Part] = &[registration::run, chi2::run, strain::run];
+const PARTS: &[Part] = &[registration::run, chi2::run, strain::run, tomography::run];
 
 /// Rows of a section that are shown on the terminal.
 const SHOWN: usize = 8;
@@ -100,7 +101,8 @@ fn summary(sections: &[Section]) -> Table {
 fn page(sections: &[Section]) -> Report {
     let mut report = Report::new("nonius: true and found");
     report.text(
-        "Images whose displacement is known, and a scan whose lattices are, were written as files and measured by the commands shown. \
+        "Images whose displacement is known, a scan whose lattices are and a tilt series whose offsets are were written as \
+         files and measured by the commands shown. \
          Errors are found minus true; ± is the standard error that the program quotes, which two of three \
          errors should not exceed. All numbers are pixels.",
     );

@@ -35,8 +35,7 @@ pub fn rotation_by(vector: Vector3<f64>) -> Matrix3<f64> {
 /// [`Error::Parameter`] unless `RRᵀ = 1` within 1e-6 and det R = 1.
 pub fn check_rotation(name: &'static str, rotation: &Matrix3<f64>) -> Result<()> {
     let deviation = (rotation * rotation.transpose() - Matrix3::identity()).amax();
-    // NaN fails both comparisons.
-    if !(deviation <= ORTHONORMAL) {
+    if deviation.is_nan() || deviation > ORTHONORMAL {
         return Err(Error::parameter(
             name,
             "orthonormal within 1e-6",

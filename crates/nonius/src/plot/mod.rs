@@ -4,6 +4,7 @@
 //! undone. [`ShiftScatter`] shows shifts with their error bars, beside the truth where it is known.
 //! [`Map`] shows one map with its colour bar and a bar of known length.
 //! [`MarkedFrame`] shows a diffraction pattern with the disks and the lattice found in it, [`CurveChart`] curves.
+//! [`OffsetChart`] shows the offsets of a tilt series, [`Panels`] images side by side.
 //! [`AccuracyChart`] shows how far errors lie from their bound, and how honest their bars are.
 //!
 //! Images are gray; differences run from blue over white to red with zero in the middle, which holds for
@@ -28,6 +29,8 @@ mod heat;
 mod map;
 #[cfg(feature = "blobfinder")]
 mod marked;
+mod offsets;
+mod panels;
 mod picture;
 mod shifts;
 mod surface;
@@ -38,6 +41,8 @@ pub use difference::before_and_after;
 pub use map::{Map, MapColors};
 #[cfg(feature = "blobfinder")]
 pub use marked::MarkedFrame;
+pub use offsets::OffsetChart;
+pub use panels::{Panel, PanelRow, Panels};
 pub use picture::Picture;
 pub use shifts::{ShiftPoint, ShiftScatter};
 pub use surface::Chi2Surface;

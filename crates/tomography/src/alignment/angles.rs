@@ -90,7 +90,8 @@ pub struct AngleRefinement<F> {
     /// The geometry with the rotations and offsets found; angles of changed views are forgotten.
     pub geometry: Geometry,
     /// What was found of each rotation: ω rad about the laboratory's `[p, j, k]`; the rotation is now `exp([ω]×)`
-    /// times what it was. A rotation common to all views, in the sample, is taken off.
+    /// times what it was. What a rotation or an affine deformation of the sample would do to all views is taken off:
+    /// the first cannot be known, the second hardly.
     pub corrections: Vec<[f64; 3]>,
     /// 1σ of each, rad; NaN for those that were held.
     pub standard_errors: Vec<[f64; 3]>,
@@ -157,7 +158,10 @@ fn refine<F: Real>(
             return Err(Error::Cancelled);
         }
         let projector = Projector::new(&geometry)?;
-        let reconstruction = params.reconstruction.reconstruct_with(
+        // A volume that has not converged seems turned: the first one is given time.
+        let iterations = params.reconstruction.iterations * if volume.is_none() { 6 } else { 1 };
+        let method = MitraParams { iterations, ..params.reconstruction.clone() };
+        let reconstruction = method.reconstruct_with(
             &projector,
             images.view().insert_axis(Axis(3)),
             weights.as_ref().map(|weights| weights.view().insert_axis(Axis(3))),
@@ -186,7 +190,7 @@ fn refine<F: Real>(
                     reprojection: reprojections.index_axis(Axis(0), i),
                     turned: turned.as_ref().map(|turned| turned.each_ref().map(|t| t.index_axis(Axis(0), i))),
                 };
-                view.step(&geometry, i, &plan, params)
+                view.step(&geometry, i, &plan, params, &total[i])
             })
             .collect();
         let mut angles: Vec<Vector3<f64>> = Vec::with_capacity(n);
@@ -201,7 +205,7 @@ fn refine<F: Real>(
                 standard_errors[i] = step.standard_errors;
             }
         }
-        remove_common_rotation(&geometry, &mut angles);
+        remove_common(&geometry, &mut angles, params);
         let offsets = geometry.remove_translation(&offsets)?.residuals;
         let mut change: f64 = 0.0;
         for (i, view) in geometry.views.iter_mut().enumerate() {
@@ -291,6 +295,7 @@ impl<F: Real> View<'_, F> {
         index: usize,
         plan: &FlowPlan<F>,
         params: &AngleParams,
+        total: &[f64; 3],
     ) -> Option<Step> {
         let shape = self.image.dim();
         let (n_j, n_k) = shape;
@@ -341,7 +346,10 @@ impl<F: Real> View<'_, F> {
                 normal.column_mut(m).fill(0.0);
                 (normal[(m, m)], right[m]) = (1.0, 0.0);
             } else {
-                normal[(m, m)] += variance / (prior * prior);
+                let stiffness = variance / (prior * prior);
+                normal[(m, m)] += stiffness;
+                // The prior is on what the angle has been changed by in all.
+                right[m] -= if m >= 2 { stiffness * total[m - 2] } else { 0.0 };
             }
         }
         let inverse = normal.try_inverse().filter(|inverse| inverse.iter().all(|v| v.is_finite()))?;
@@ -352,20 +360,46 @@ impl<F: Real> View<'_, F> {
     }
 }
 
-/// Takes the rotation of the sample that all views share off corrections about the laboratory's `[p, j, k]`.
-fn remove_common_rotation(geometry: &Geometry, angles: &mut [Vector3<f64>]) {
-    let n = angles.len() as f64;
-    let axes = |i: usize| {
+/// Takes off corrections, about the laboratory's `[p, j, k]`, what a rotation and an affine deformation `1 + E` of the
+/// sample would do to all views: ω = c, and ω = p × E p, which turns the beam as the deformation does. The images
+/// hardly tell the second from errors of angles: they show it only by magnification.
+fn remove_common(geometry: &Geometry, angles: &mut [Vector3<f64>], params: &AngleParams) {
+    let free = [params.in_plane > 0.0, params.out_of_plane > 0.0, params.out_of_plane > 0.0];
+    let x: [Vector3<f64>; 3] = [Vector3::x(), Vector3::y(), Vector3::z()];
+    // Symmetric E: its trace turns nothing, which the pseudo-inverse sees.
+    let deformations: [Matrix3<f64>; 6] = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]
+        .map(|(a, b)| x[a] * x[b].transpose() + x[b] * x[a].transpose());
+    let modes = |i: usize| {
         let directions = geometry.directions(i);
-        Matrix3::from_columns(&[directions.p, directions.j, directions.k])
+        let axes = [directions.p, directions.j, directions.k];
+        SMatrix::<f64, 3, 9>::from_fn(|axis, mode| {
+            let omega = if mode < 3 {
+                x[mode]
+            } else if axis == 0 {
+                // Turns the image by the deformation of its own axes, which are not measured.
+                return 0.0;
+            } else {
+                directions.p.cross(&(deformations[mode - 3] * directions.p))
+            };
+            if free[axis] { axes[axis].dot(&omega) } else { 0.0 }
+        })
     };
-    let common = (0..angles.len()).map(|i| axes(i) * angles[i]).sum::<Vector3<f64>>() / n;
+    let mut normal = SMatrix::<f64, 9, 9>::zeros();
+    let mut right = SVector::<f64, 9>::zeros();
+    for (i, angle) in angles.iter().enumerate() {
+        let modes = modes(i);
+        normal += modes.transpose() * modes;
+        right += modes.transpose() * angle;
+    }
+    let eigen = normal.symmetric_eigen();
+    let largest = eigen.eigenvalues.amax();
+    let mut common = SVector::<f64, 9>::zeros();
+    for m in (0..9).filter(|m| eigen.eigenvalues[*m] > 1e-9 * largest) {
+        let vector = eigen.eigenvectors.column(m);
+        common += vector * (vector.dot(&right) / eigen.eigenvalues[m]);
+    }
     for (i, angle) in angles.iter_mut().enumerate() {
-        let held = [0, 1, 2].map(|axis| angle[axis] == 0.0);
-        *angle -= axes(i).transpose() * common;
-        for axis in (0..3).filter(|axis| held[*axis]) {
-            angle[axis] = 0.0;
-        }
+        *angle -= modes(i) * common;
     }
 }
 

@@ -25,7 +25,8 @@ fn along_axis<F: Real>(
     let plan = FftNd::new(&[n])?;
     let gains: Vec<Complex<F>> = (0..n)
         .map(|k| {
-            let g = gain(frequency(k, n));
+            // Transforms there and back multiply by n.
+            let g = gain(frequency(k, n)) / n as f64;
             Complex::new(F::of(g.re), F::of(g.im))
         })
         .collect();
@@ -45,7 +46,7 @@ fn filter_line<F: Real>(
 ) -> Result<()> {
     line.zip_mut_with(&lane, |z, v| *z = Complex::new(*v, F::zero()));
     plan.forward(line.view_mut())?;
-    line.iter_mut().zip(gains).for_each(|(z, gain)| *z = *z * *gain);
+    line.iter_mut().zip(gains).for_each(|(z, gain)| *z *= *gain);
     plan.inverse(line.view_mut())?;
     lane.zip_mut_with(line, |v, z| *v = z.re);
     Ok(())
@@ -86,7 +87,7 @@ pub(super) struct HighPass<F: Real> {
 impl<F: Real> HighPass<F> {
     pub(super) fn new(shape: [usize; 2], sigma: f64) -> Result<Self> {
         let along = |n: usize| -> Result<_> {
-            let gain = |k| Complex::new(F::of(high_pass_gain(frequency(k, n), sigma)), F::zero());
+            let gain = |k| Complex::new(F::of(high_pass_gain(frequency(k, n), sigma) / n as f64), F::zero());
             Ok((FftNd::new(&[n])?, (0..n).map(gain).collect()))
         };
         Ok(HighPass { along: [along(shape[0])?, along(shape[1])?] })

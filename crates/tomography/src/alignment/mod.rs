@@ -29,6 +29,6 @@ pub use line::{LineAlignment, align_line};
 pub use moments::{MomentAlignment, MomentsParams, SecondMoments, align_moments};
 pub use optical_flow::OpticalFlowParams;
 pub use phase_matching::PhaseMatchingParams;
-pub use report::{AlignmentReport, StepReport, StopReason};
+pub use report::{AlignmentReport, StepReport, StopReason, outliers};
 pub use reprojection::ReprojectionParams;
 pub use slices::{SliceAlignment, SlicesParams, TiltAxis, align_slices};

@@ -317,11 +317,9 @@ pub(super) fn dot<F: Real>(a: &Array2<F>, b: &Array2<F>) -> f64 {
 /// The inverse of a symmetric matrix, unless it is 0 or has no inverse.
 fn inverse([[a, b], [_, d]]: [[f64; 2]; 2]) -> Option<[[f64; 2]; 2]> {
     let determinant = a * d - b * b;
-    // NaN fails the comparison.
-    if !(determinant > 1e-12 * a * d && a * d > 0.0) {
-        return None;
-    }
-    Some([[d / determinant, -b / determinant], [-b / determinant, a / determinant]])
+    // NaN is neither.
+    let regular = determinant > 1e-12 * a * d && a * d > 0.0;
+    regular.then(|| [[d / determinant, -b / determinant], [-b / determinant, a / determinant]])
 }
 
 fn product(a: [[f64; 2]; 2], b: [[f64; 2]; 2]) -> [[f64; 2]; 2] {

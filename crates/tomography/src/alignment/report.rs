@@ -102,7 +102,7 @@ impl AlignmentReport {
 
 /// Indices of values more than 5 median absolute deviations above the median; deviations below a twentieth of
 /// the median count as that.
-pub(super) fn outliers(values: &[f64]) -> Vec<usize> {
+pub fn outliers(values: &[f64]) -> Vec<usize> {
     let middle = median(values.to_vec());
     let deviation = median(values.iter().map(|v| (v - middle).abs()).collect());
     let limit = middle + 5.0 * deviation.max(0.05 * middle.abs());

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 use nonius_core::tilt_series::Geometry;
-use nonius_core::{Error, Real, Result, check_positive};
+use nonius_core::{Border, Error, Real, Result, check_positive, gaussian_filter, gaussian_kernel};
 use nonius_registration::{Method, Refinement, RegistrationParams, RegistrationPlan, Weighting};
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ use crate::reconstruction::{MitraParams, Momentum};
 #[serde(default, deny_unknown_fields)]
 pub struct ReprojectionParams {
     /// What alignments share. Default: one iteration without momentum per step from the volume of the step before,
-    /// at most 200 steps, tolerance 0.02 px.
+    /// at most 200 steps, tolerance 0.005 px.
     pub iteration: IterationParams,
     /// Plain cross-correlation, or phase correlation. Default: cross.
     pub method: Method,
@@ -34,6 +34,8 @@ pub struct ReprojectionParams {
     pub inner_radius: f64,
     /// Where it reaches 0. Default: 0.8.
     pub outer_radius: f64,
+    /// Standard deviation px of the Gaussian low-pass of both images. Default: 1.
+    pub smoothing: f64,
     /// Longest correction of one step, px. Default: 5.
     pub max_step: f64,
 }
@@ -47,13 +49,14 @@ impl Default for ReprojectionParams {
                 reconstruction,
                 warm_start: WarmStart::Always,
                 max_iterations: 200,
-                tolerance: 0.02,
+                tolerance: 0.005,
                 ..IterationParams::default()
             },
             method: Method::Cross,
             upsampling: 100,
             inner_radius: 0.5,
             outer_radius: 0.8,
+            smoothing: 1.0,
             max_step: 5.0,
         }
     }
@@ -80,6 +83,7 @@ impl ReprojectionParams {
     pub fn validate(&self) -> Result<()> {
         self.iteration.validate()?;
         check_positive("max_step", self.max_step)?;
+        gaussian_kernel(self.smoothing)?;
         if !(1..=1000).contains(&self.upsampling) {
             return Err(Error::parameter("upsampling", "between 1 and 1000", self.upsampling));
         }
@@ -131,7 +135,9 @@ impl<F: Real> Aligner<F> for ReprojectionParams {
         let ramp = self.ramp::<F>((n_j, n_k));
         let whole = |image: ArrayView2<'_, F>| image.to_owned();
         by_registration(images, &plan, &whole, |reprojection, image, _, scratch| {
-            plan.register_with((reprojection * &ramp).view(), (image * &ramp).view(), scratch)
+            let [reprojection, image] = [reprojection, image]
+                .map(|image| gaussian_filter((image * &ramp).view(), self.smoothing, Border::Mirror));
+            plan.register_with(reprojection?.view(), image?.view(), scratch)
         })
     }
 }
