@@ -331,8 +331,70 @@ fn chi2map_to_errors<'py>(
     Ok(errors.to_python(py)?)
 }
 
+/// What pairs of one shape share, in both precisions.
+#[pyclass(module = "pynonius.chi2", frozen)]
+struct Chi2Plan {
+    single: c::Chi2Plan<f32>,
+    double: c::Chi2Plan<f64>,
+}
+
+/// The plan of a precision.
+trait Of: nonius::Real + Accepts {
+    fn of(plan: &Chi2Plan) -> &c::Chi2Plan<Self>;
+}
+
+impl Of for f32 {
+    fn of(plan: &Chi2Plan) -> &c::Chi2Plan<f32> {
+        &plan.single
+    }
+}
+
+impl Of for f64 {
+    fn of(plan: &Chi2Plan) -> &c::Chi2Plan<f64> {
+        &plan.double
+    }
+}
+
+#[pymethods]
+impl Chi2Plan {
+    #[new]
+    #[pyo3(signature = (shape, **params))]
+    fn new(shape: (usize, usize), params: Option<Keywords<'_>>) -> Outcome<Self> {
+        let params: c::Chi2Params = of_keywords(params.as_ref(), Underscores)?;
+        Ok(Self { single: c::Chi2Plan::new(shape, params)?, double: c::Chi2Plan::new(shape, params)? })
+    }
+
+    #[getter]
+    fn shape(&self) -> (usize, usize) {
+        self.double.shape()
+    }
+
+    /// The displacement between two images of the plan's shape; keywords as in `chi2_shift`.
+    #[pyo3(signature = (
+        reference, moving, *, sigma=None, mask=None, reference_sigma=None, reference_mask=None, spectrum=None
+    ))]
+    fn shift<'py>(
+        &self,
+        py: Python<'py>,
+        reference: Any<'py>,
+        moving: Any<'py>,
+        sigma: Option<Any<'py>>,
+        mask: Option<Any<'py>>,
+        reference_sigma: Option<Any<'py>>,
+        reference_mask: Option<Any<'py>>,
+        spectrum: Option<Bound<'py, NoiseSpectrum>>,
+    ) -> Outcome<Any<'py>> {
+        let about = Images { sigma, mask, reference_sigma, reference_mask, spectrum };
+        with_images!(py, reference, moving, about, |reference, moving| {
+            let plan = Of::of(self);
+            Ok(work::here(py, || Ok(plan.shift(&reference, &moving)?))?.to_python(py)?)
+        })
+    }
+}
+
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<NoiseSpectrum>()?;
+    module.add_class::<Chi2Plan>()?;
     for function in [
         wrap_pyfunction!(chi2_shift, module)?,
         wrap_pyfunction!(chi2_map, module)?,

@@ -292,16 +292,21 @@ macro_rules! of_a_pass {
     }};
 }
 
-/// The sum of the logarithms of frames.
+/// The sum of the logarithms of frames, or those of each cluster.
 #[pyfunction]
-#[pyo3(signature = (frames, *, roi=None, progress=None))]
+#[pyo3(signature = (frames, *, labels=None, roi=None, progress=None))]
 fn log_sum<'py>(
     py: Python<'py>,
     frames: Any<'py>,
+    labels: Option<Any<'py>>,
     roi: Option<Any<'py>>,
     progress: Option<Py<PyAny>>,
 ) -> Outcome<Any<'py>> {
-    of_a_pass!(py, frames, roi, progress, |scan| k::LogSum)
+    let Some(labels) = Input::<i64>::optional("labels", &labels)? else {
+        return of_a_pass!(py, frames, roi, progress, |scan| k::LogSum);
+    };
+    let groups = labels.view::<IxDyn>()?.mapv(|label| usize::try_from(label).ok());
+    of_a_pass!(py, frames, roi, progress, |scan| k::LabelledLogSum::new(groups.view())?)
 }
 
 /// Feature vectors of frames: sums under a small template at each of `positions`.

@@ -192,6 +192,39 @@ fn write_scan<'py>(
     })
 }
 
+/// Writes a stack (page, y, x) as TIFF.
+#[pyfunction]
+fn write_stack<'py>(py: Python<'py>, path: Any<'py>, stack: Any<'py>) -> Outcome<()> {
+    let path = text(&path)?;
+    crate::arrays::in_their_precision!((stack) F => {
+        let stack = stack.view::<ndarray::Ix3>()?;
+        work::here(py, || Ok(io::write_tiff_stack(&path, stack)?))
+    })
+}
+
+/// Writes a scan as BLO.
+#[pyfunction]
+#[pyo3(signature = (path, frames, *, wide=false, out_of_range=None, beam_energy=0, camera_length=0, note=""))]
+fn write_blo<'py>(
+    py: Python<'py>,
+    path: Any<'py>,
+    frames: Any<'py>,
+    wide: bool,
+    out_of_range: Option<Any<'py>>,
+    beam_energy: u32,
+    camera_length: u32,
+    note: &str,
+) -> Outcome<()> {
+    let path = text(&path)?;
+    let out_of_range: Option<io::OutOfRange> =
+        out_of_range.map(|word| params::of_object(&word, Hyphens)).transpose()?;
+    let out_of_range = out_of_range.unwrap_or_default();
+    let note = note.to_owned();
+    let params = io::BloParams { wide, out_of_range, beam_energy, camera_length, note, ..Default::default() };
+    let frames = Frames::new(&frames)?;
+    frames.with_scan(|scan| work::run(py, None, |_| Ok(io::write_blo(&path, scan, &params)?)))
+}
+
 /// Writes an array of numbers as NPY or FITS, by the file's ending, beside first and then renamed.
 #[pyfunction]
 fn write_array<'py>(py: Python<'py>, path: Any<'py>, array: Any<'py>) -> Outcome<()> {
@@ -227,6 +260,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(read, module)?,
         wrap_pyfunction!(write_image, module)?,
         wrap_pyfunction!(write_array, module)?,
+        wrap_pyfunction!(write_stack, module)?,
+        wrap_pyfunction!(write_blo, module)?,
         wrap_pyfunction!(open_scan, module)?,
         wrap_pyfunction!(write_scan, module)?,
     ] {

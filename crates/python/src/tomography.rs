@@ -626,6 +626,46 @@ fn open_tilt_series<'py>(
     Ok(series.to_python(py)?)
 }
 
+/// Writes a series (n, j, k) in the layout of mumott, with the offsets of its geometry.
+#[pyfunction]
+#[pyo3(signature = (path, geometry, images, weights=None))]
+fn write_tilt_series<'py>(
+    py: Python<'py>,
+    path: &str,
+    geometry: &Geometry,
+    images: Any<'py>,
+    weights: Option<Any<'py>>,
+) -> Outcome<()> {
+    in_their_precision!((images) F => {
+        let weights = Input::<F>::optional("weights", &weights)?;
+        let weights = weights.as_ref().map(with_channels).transpose()?;
+        let images = images.view::<Ix3>()?.to_owned();
+        let mut series = t::TiltSeries::<F>::new(geometry.0.clone(), images)?;
+        if let Some(weights) = weights {
+            series.weights = weights.view.to_owned();
+            series.validate()?;
+        }
+        work::here(py, || Ok(io::TiltSeriesWriter::new(&series)?.write(path)?))
+    })
+}
+
+/// Writes a volume as EMD 1.0.
+#[pyfunction]
+#[pyo3(signature = (path, volume, voxel=None, unit="px"))]
+fn write_volume<'py>(
+    py: Python<'py>,
+    path: &str,
+    volume: Any<'py>,
+    voxel: Option<f64>,
+    unit: &str,
+) -> Outcome<()> {
+    in_their_precision!((volume) F => {
+        let volume = volume.view::<Ix3>()?;
+        let voxel = voxel.map(|size| (size, unit));
+        work::here(py, || Ok(io::write_volume(path, volume, voxel, &[])?))
+    })
+}
+
 #[pyfunction]
 fn read_geometry(py: Python<'_>, path: &str) -> Outcome<(Geometry, Vec<String>)> {
     let found = work::here(py, || Ok(io::read_geometry(path)?))?;
@@ -647,6 +687,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(rotation_center, module)?,
         wrap_pyfunction!(absorbance, module)?,
         wrap_pyfunction!(open_tilt_series, module)?,
+        wrap_pyfunction!(write_tilt_series, module)?,
+        wrap_pyfunction!(write_volume, module)?,
         wrap_pyfunction!(read_geometry, module)?,
     ] {
         module.add_function(function)?;

@@ -339,3 +339,26 @@ def test_a_dark_frame_may_have_underscores_in_its_name(tmp_path):
     np.save(tmp_path / "dark_of_today.npy", np.full((4, 4), 2.0))
     scan = io.open_scan(tmp_path / "a_scan.npy", dark=tmp_path / "dark_of_today.npy")
     np.testing.assert_array_equal(scan.frame(0), np.full((4, 4), 3.0))
+
+
+def test_what_is_written_is_read_again(tmp_path, rng):
+    frames = rng.integers(0, 200, (2, 3, 8, 8), dtype=np.uint8)
+    io.write_blo(tmp_path / "scan.blo", frames)
+    np.testing.assert_array_equal(io.open_scan(tmp_path / "scan.blo").frame(4), frames[1, 1])
+    stack = rng.normal(size=(3, 5, 6)).astype(np.float32)
+    io.write_stack(tmp_path / "stack.tif", stack)
+    np.testing.assert_array_equal(io.read(f"{tmp_path / 'stack.tif'}[2]", single=True), stack[2])
+    io.write_image(tmp_path / "image.fits", stack[0])
+    np.testing.assert_array_equal(io.read(tmp_path / "image.fits"), stack[0])
+
+
+def test_plans_are_their_functions(rng):
+    reference, moving = blobs((24, 24)), blobs((24, 24), (0.4, -0.3)) + rng.normal(scale=0.01, size=(24, 24))
+    np.testing.assert_equal(
+        chi2.Chi2Plan((24, 24), frame="periodic").shift(reference, moving, sigma=0.01),
+        chi2.chi2_shift(reference, moving, sigma=0.01, frame="periodic"),
+    )
+    np.testing.assert_equal(
+        registration.RegistrationPlan((24, 24)).register(reference, moving),
+        registration.register(reference, moving),
+    )

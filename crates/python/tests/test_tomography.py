@@ -88,5 +88,12 @@ def test_geometries_in_files(tmp_path):
     read, _ = t.read_geometry(tmp_path / "scan.geo")
     np.testing.assert_allclose(read.rotations, geometry.rotations)
     np.testing.assert_allclose(read.offsets, geometry.offsets)
+    images = np.random.default_rng(0).uniform(0.5, 1, (3, 4, 5))
+    t.write_tilt_series(tmp_path / "series.h5", geometry, images)
+    series = t.open_tilt_series(tmp_path / "series.h5")
+    np.testing.assert_array_equal(series.images, images)
+    np.testing.assert_allclose(series.geometry.offsets, geometry.offsets)
+    t.write_volume(tmp_path / "volume.h5", np.ones((4, 4, 5)), 2.0, "nm")
+    assert (tmp_path / "volume.h5").stat().st_size > 640
     with pytest.raises(pynonius.MissingFileError):
         t.open_tilt_series(tmp_path / "none.h5")

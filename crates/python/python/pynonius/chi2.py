@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike
 
 from . import _native
 from ._keywords import keywords_of
-from ._native import NoiseSpectrum
+from ._native import Chi2Plan, NoiseSpectrum
 from ._types import Degree, Floats, FrameKind, Integers, Status
 from .registration import RunnerUp
 
 __all__ = [
     "Chi2Map",
     "Chi2Params",
+    "Chi2Plan",
     "Chi2Shift",
     "Chi2ShiftParams",
     "Chi2nMap",

@@ -332,9 +332,15 @@ def pixel_statistics(
     return _native.pixel_statistics(frames, labels=labels, nan=nan, roi=roi, progress=progress)
 
 
-def log_sum(frames: Any, *, roi: ArrayLike | None = None, progress: Progress | None = None) -> Floats:
-    """The sum of the logarithms of frames, each above its minimum."""
-    return _native.log_sum(frames, roi=roi, progress=progress)
+def log_sum(
+    frames: Any,
+    *,
+    labels: ArrayLike | None = None,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> Floats:
+    """The sum of the logarithms of frames, each above its minimum; with a map of `labels`, one for each cluster."""
+    return _native.log_sum(frames, labels=labels, roi=roi, progress=progress)
 
 
 @keywords_of(FeatureParams)

@@ -13,7 +13,18 @@ from ._keywords import keywords_of
 from ._native import Scan
 from ._types import Progress, Reals
 
-__all__ = ["Scan", "ScanOptions", "describe", "open_scan", "read", "write_array", "write_image", "write_scan"]
+__all__ = [
+    "Scan",
+    "ScanOptions",
+    "describe",
+    "open_scan",
+    "read",
+    "write_array",
+    "write_blo",
+    "write_image",
+    "write_scan",
+    "write_stack",
+]
 
 Path = str | PathLike[str]
 
@@ -81,6 +92,33 @@ def write_image(path: Path, image: ArrayLike) -> None:
 def write_array(path: Path, array: ArrayLike) -> None:
     """Writes an array of any number of axes as ``.npy`` or ``.fits``; written beside, then renamed."""
     _native.write_array(path, array)
+
+
+def write_stack(path: Path, stack: ArrayLike) -> None:
+    """Writes images ``(page, y, x)`` as one TIFF file, ``float32`` or ``float64``."""
+    _native.write_stack(path, stack)
+
+
+def write_blo(
+    path: Path,
+    frames: Any,
+    *,
+    wide: bool = False,
+    out_of_range: Literal["error", "clip", "scale"] = "error",
+    beam_energy: int = 0,
+    camera_length: int = 0,
+    note: str = "",
+) -> None:
+    """Writes a scan of two axes as BLO, in 8 bits or (`wide`) 16; other numbers are an error, clipped or scaled."""
+    _native.write_blo(
+        path,
+        frames,
+        wide=wide,
+        out_of_range=out_of_range,
+        beam_energy=beam_energy,
+        camera_length=camera_length,
+        note=note,
+    )
 
 
 def write_scan(

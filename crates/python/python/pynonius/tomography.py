@@ -62,6 +62,8 @@ __all__ = [
     "reconstruct",
     "refine_angles",
     "rotation_center",
+    "write_tilt_series",
+    "write_volume",
 ]
 
 StopReason = Literal["tolerance", "max_iterations", "stalled", "oscillating"]
@@ -150,6 +152,7 @@ class ReprojectionParams(TypedDict, total=False):
     upsampling: int
     inner_radius: float
     outer_radius: float
+    smoothing: float
     max_step: float
 
 
@@ -537,3 +540,17 @@ def open_tilt_series(selector: str | PathLike[str], **options: Unpack[TiltSeries
 def read_geometry(path: str | PathLike[str]) -> tuple[Geometry, list[str]]:
     """A geometry of a ``.geo`` file, and warnings."""
     return _native.read_geometry(fspath(path))
+
+
+def write_tilt_series(
+    path: str | PathLike[str], geometry: Geometry, images: ArrayLike, weights: ArrayLike | None = None
+) -> None:
+    """Writes a series as HDF5 in the layout of mumott, offsets of the geometry included."""
+    _native.write_tilt_series(fspath(path), geometry, images, weights)
+
+
+def write_volume(
+    path: str | PathLike[str], volume: ArrayLike, voxel: float | None = None, unit: str = "px"
+) -> None:
+    """Writes a volume (x, y, z) as HDF5 (EMD 1.0); `voxel` is its edge in `unit`."""
+    _native.write_volume(fspath(path), volume, voxel, unit)
