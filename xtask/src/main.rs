@@ -6,11 +6,13 @@
 
 mod check;
 mod compare;
+mod environment;
 mod fuzz;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod metadata;
+mod python;
 mod steps;
 mod test;
 #[cfg(test)]
@@ -37,6 +39,8 @@ enum Workflow {
     Check,
     /// `check`, then every test: unit, integration, documentation; examples are built
     Test,
+    /// Builds the Python package in an environment of its own, checks its types and tests it (needs Python 3.11)
+    Python,
     /// Criterion benches, all or those of one file in benches/
     Bench {
         /// Bench target, for example `registration`; all of them when absent
@@ -71,6 +75,7 @@ fn run(workflow: Workflow) -> Result<()> {
     match workflow {
         Workflow::Check => check::run(),
         Workflow::Test => test::run(),
+        Workflow::Python => python::run(),
         Workflow::Bench { name, passed_on } => bench(name.as_deref(), &passed_on),
         Workflow::Compare(options) => compare::run(&options),
         Workflow::Fuzz(options) => fuzz::run(&options),

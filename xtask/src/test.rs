@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, ensure};
 
 use crate::check::steps_of_check;
+use crate::python;
 use crate::steps::{Steps, cargo, root};
 
 /// A feature that needs something beyond Rust and a linker.
@@ -43,6 +44,12 @@ pub(crate) fn run() -> Result<()> {
         test_variant(&mut steps, variant)?;
     }
     let in_browser = test_in_browser(&mut steps)?;
+    let in_python = succeeds(python::PROBE);
+    if in_python {
+        python::steps_of_python(&mut steps)?;
+    } else {
+        steps.skip("pynonius", &format!("needs {}", python::NEEDS));
+    }
     // Last, so that cargo's own closing lines are the last that one reads.
     steps.shown("tests", &mut cargo(["test", "--no-fail-fast"]))?;
     steps.summary();
@@ -50,6 +57,11 @@ pub(crate) fn run() -> Result<()> {
     ensure!(
         in_browser || std::env::var_os("CI").is_none(),
         "the report was opened in no browser: needs {BROWSER}"
+    );
+    ensure!(
+        in_python || std::env::var_os("CI").is_none(),
+        "the Python package was not tested: needs {}",
+        python::NEEDS
     );
     Ok(())
 }

@@ -6,7 +6,6 @@
 //! both were seen to compute the same thing; then they take turns, so that
 //! whatever the machine does meanwhile falls on both.
 
-mod environment;
 mod measure;
 mod report;
 mod worker;
@@ -19,6 +18,7 @@ use std::thread::available_parallelism;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::environment::OF_WORKLOADS;
 use crate::steps::{built_bench, root};
 use measure::{Measurement, Turns};
 use report::Circumstances;
@@ -93,14 +93,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let ours = built_bench("compare_worker")?;
 
     let mut measurements = Vec::new();
-    for environment in environment::ENVIRONMENTS {
+    for environment in OF_WORKLOADS {
         let chosen: Vec<_> = chosen.iter().filter(|w| w.environment == environment.name).collect();
         if chosen.is_empty() {
             continue;
         }
         let python = environment.prepare(&folder, &options.python)?;
         circumstances.add_packages(environment.pins);
-        let script = root().join("xtask/compare").join(environment.script);
+        let script = root().join("xtask/compare").join(environment.script());
         let all = available_parallelism()?.get();
         for n_threads in if all == 1 { vec![1] } else { vec![1, all] } {
             let mut reference = Worker::start(&python, &[&script], n_threads)?;

@@ -287,7 +287,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::compare::environment::ENVIRONMENTS;
+    use crate::environment::OF_WORKLOADS;
     use crate::steps::root;
 
     #[test]
@@ -295,8 +295,8 @@ mod tests {
         let ours = fs::read_to_string(root().join("benches/compare_worker.rs")).expect("our worker");
         for workload in WORKLOADS {
             let Workload { name, environment, .. } = workload;
-            let environment = ENVIRONMENTS.iter().find(|known| known.name == *environment);
-            let script = environment.unwrap_or_else(|| panic!("{name} has no environment")).script;
+            let environment = OF_WORKLOADS.iter().find(|known| known.name == *environment);
+            let script = environment.unwrap_or_else(|| panic!("{name} has no environment")).script();
             let script = fs::read_to_string(root().join("xtask/compare").join(script)).expect("its script");
             assert!(ours.contains(&format!("\"{name}\" =>")), "{name} is not in compare_worker.rs");
             assert!(script.contains(&format!("\"{name}\":")), "{name} is not in the reference's script");

@@ -8,19 +8,17 @@ use anyhow::{Context, Result};
 
 use crate::steps;
 
-/// The packages of one or several workloads, and the script that calls them.
+/// The packages of one or several workloads, or of the tests of the Python package.
 pub(crate) struct Environment {
     pub(crate) name: &'static str,
     pub(crate) pins: &'static [&'static str],
-    /// In `xtask/compare/`.
-    pub(crate) script: &'static str,
 }
 
-pub(crate) const ENVIRONMENTS: &[Environment] = &[
+/// Those of `cargo xtask compare`; each has a script of its name in `xtask/compare/`.
+pub(crate) const OF_WORKLOADS: &[Environment] = &[
     Environment {
         name: "registration",
         pins: &["numpy==2.4.6", "scipy==1.17.1", "scikit-image==0.26.0", "image_registration==0.2.10"],
-        script: "registration.py",
     },
     Environment {
         name: "blobfinder",
@@ -32,7 +30,6 @@ pub(crate) const ENVIRONMENTS: &[Environment] = &[
             "numba==0.68.1",
             "numpy==2.4.6",
         ],
-        script: "blobfinder.py",
     },
     Environment {
         name: "clustering",
@@ -45,11 +42,35 @@ pub(crate) const ENVIRONMENTS: &[Environment] = &[
             "scipy==1.17.1",
             "numpy==2.4.6",
         ],
-        script: "clustering.py",
     },
 ];
 
+/// That in which the Python package is built and tested, with the packages that its functions are compared with.
+pub(crate) const OF_PYNONIUS: Environment = Environment {
+    name: "pynonius",
+    pins: &[
+        "maturin==1.16.0",
+        "pytest==9.2.0",
+        "mypy==2.4.1",
+        "numpy==2.4.6",
+        "scipy==1.17.1",
+        "scikit-image==0.26.0",
+        "scikit-learn==1.9.1",
+        "image_registration==0.2.10",
+        "libertem==0.16.0",
+        "libertem-blobfinder==0.6.1",
+        "hdbscan==0.8.44",
+        "numba==0.68.1",
+        "dask[array]==2026.8.0",
+        "distributed==2026.8.0",
+    ],
+};
+
 impl Environment {
+    pub(crate) fn script(&self) -> String {
+        format!("{}.py", self.name)
+    }
+
     /// The environment's interpreter; the environment is made anew unless it
     /// was finished with these pins.
     pub(crate) fn prepare(&self, folder: &Path, python: &str) -> Result<PathBuf> {

@@ -1,0 +1,568 @@
+"""Diffraction disks: where they are in every frame of a 4D-STEM scan, and the lattice that they make.
+
+1. A `Template` says what a disk looks like.
+2. `find_peaks` finds disks in the `correlation_map` of a frame, usually of the sum of all.
+3. A `CorrelationPlan` (one frame) or `correlate_frames` (a scan) looks around each of those positions, and says
+   where the disk is, to a small fraction of a pixel, with what covariance, and whether to believe it.
+4. `search_lattices` finds the lattice of such positions; `fast_match` and `fit_lattice` fit one roughly known.
+5. `strain`, `strain_map` compare lattices.
+
+Positions are ``(y, x)`` px. ``frames`` are an array ``(..., y, x)`` of any real or integer type, or a
+`pynonius.io.Scan`; all axes but the last two are those of the scan, and a ``roi`` is a mask over them. Results
+have one row per position of the scan that the roi has. Frames of double precision are computed in it, others in
+single precision.
+"""
+
+from enum import IntEnum
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _native
+from ._keywords import keywords_of
+from ._native import CorrelationPlan, Template
+from ._types import Bools, Floats, Progress, Reals
+
+__all__ = [
+    "Blobfinder",
+    "BlobfinderParams",
+    "CorrelationParams",
+    "CorrelationPlan",
+    "DataTemplateParams",
+    "Disks",
+    "FoundLattice",
+    "FullMatch",
+    "FullMatchParams",
+    "Lattice",
+    "LatticeFit",
+    "LatticeMatch",
+    "LatticeSearch",
+    "LatticeSearchParams",
+    "MatchParams",
+    "PeakParams",
+    "PeakStatus",
+    "Peaks",
+    "RefineParams",
+    "RefinedLattices",
+    "Strain",
+    "StrainMap",
+    "StrainParams",
+    "Template",
+    "TemplateParams",
+    "affine_match",
+    "correlate_frames",
+    "correlation_map",
+    "fast_match",
+    "find_disks",
+    "find_peaks",
+    "fit_lattice",
+    "frame_peaks",
+    "full_match",
+    "integrate_disks",
+    "reduced_lattice",
+    "refine_lattices",
+    "search_lattices",
+    "strain",
+    "strain_map",
+    "sum_frames",
+    "transform_intensity",
+]
+
+#: ``"square"`` or ``{"huber": {"k": 1.5}}``
+Loss = Literal["square"] | dict[str, dict[str, float]]
+#: ``"log"``, ``{"log_offset": c}``, ``"square_root"``, ``"linear"``
+Intensity = Literal["log", "square_root", "linear"] | dict[str, float]
+Covariance = Literal["points", "residuals", "none"]
+
+
+class PeakStatus(IntEnum):
+    """What came of looking for a disk."""
+
+    FOUND = 0
+    NO_SIGNAL = 1
+    AT_EDGE = 2
+    NOT_FITTED = 3
+
+
+class TemplateParams(TypedDict, total=False):
+    """A disk by formula: ``kind`` is ``"circular"``, ``"radial_gradient"``, ``"background_subtraction"`` or
+    ``"radial_gradient_background_subtraction"``; ``radius`` and ``radius_outer`` in px; ``search`` is how far to
+    look, px; ``ellipse`` ``{"stretch": ..., "angle": ...}``."""
+
+    kind: Literal[
+        "circular",
+        "radial_gradient",
+        "background_subtraction",
+        "radial_gradient_background_subtraction",
+    ]
+    radius: float
+    radius_outer: float | None
+    search: float | None
+    delta: float
+    ellipse: dict[str, float] | None
+
+
+class DataTemplateParams(TypedDict, total=False):
+    """A disk from a picture of the vacuum beam."""
+
+    threshold: float
+    gradient: bool
+    search: float | None
+
+
+class CorrelationParams(TypedDict, total=False):
+    """How a disk is looked for.
+
+    - ``method``: ``"crop"`` (default), ``"full"``, ``{"direct": {"steps": n}}``
+    - ``intensity``: what pixels are turned into, default ``"log"``
+    - ``normalized``: correlation coefficients instead of correlation
+    - ``border``: what is outside the frame, ``"minimum"`` (default) or ``"zero"``
+    - ``refinement``: ``{"fit": {...}}`` (default), ``"continuous"``, ``{"upsampled": {"factor": n}}``,
+      ``{"envelope": {"factor": n}}``, ``"paraboloid"``, ``{"center_of_mass": {"radius": r}}``, ``"pixel"``
+    """
+
+    method: Literal["crop", "full"] | dict[str, dict[str, int]]
+    intensity: Intensity
+    normalized: bool
+    border: Literal["minimum", "zero"]
+    refinement: Literal["pixel", "paraboloid", "continuous"] | dict[str, dict[str, Any]]
+
+
+class PeakParams(TypedDict, total=False):
+    """Which maxima of an image are peaks."""
+
+    n_peaks: int
+    min_distance: float
+    threshold_abs: float | None
+    threshold_rel: float | None
+    border: int
+    plateau: Literal["merge", "each_pixel"]
+    refine: bool
+    elevation_radius: float
+
+
+class BlobfinderParams(TypedDict, total=False):
+    """``peaks``: a dict of `PeakParams`; ``correlation``: a dict of `CorrelationParams`."""
+
+    peaks: PeakParams
+    correlation: CorrelationParams
+
+
+class MatchParams(TypedDict, total=False):
+    """Which points belong to a lattice; ``tolerance`` in px."""
+
+    tolerance: float
+    min_weight: float
+    min_match: int
+    distance: Literal["index_scaled", "euclidean"]
+    loss: Loss
+
+
+class RefineParams(TypedDict, total=False):
+    """How lattices are followed through a scan; ``matching`` is ``{"fast": MatchParams}`` or ``{"affine": loss}``."""
+
+    max_index: int
+    indices: ArrayLike | None
+    margin: float | None
+    correlation: CorrelationParams
+    matching: dict[str, Any]
+    weight: Literal["precision", "elevation"]
+    neighbor_rounds: int
+    truncate_positions: bool
+
+
+class LatticeSearchParams(TypedDict, total=False):
+    """How a lattice is looked for without a start; lengths in px."""
+
+    tolerance: float
+    min_weight: float
+    min_match: int
+    min_length: float
+    max_length: float | None
+    max_accidental: float
+    max_lattices: int
+    candidates: ArrayLike
+    max_candidates: int
+    zero: Literal["first", "strongest", "symmetric"] | dict[str, Any]
+    loss: Loss
+
+
+class FullMatchParams(TypedDict, total=False):
+    """LiberTEM-blobfinder's search for lattices; names are its own."""
+
+    tolerance: float
+    min_weight: float
+    min_match: int
+    min_angle: float
+    min_points: int
+    min_delta: float
+    max_delta: float | None
+    min_candidates: int
+    max_candidates: int
+    min_cluster_size_fraction: int
+    min_samples_fraction: int
+
+
+class StrainParams(TypedDict, total=False):
+    """``axes``: ``{"angle": rad}`` or ``"along_a"``; ``align``: whether bases are made comparable first."""
+
+    axes: Literal["along_a"] | dict[str, float]
+    align: bool
+
+
+class Lattice(NamedTuple):
+    """``position = zero + i * a + j * b``, all (y, x) px."""
+
+    zero: Floats
+    a: Floats
+    b: Floats
+
+
+class Peaks(NamedTuple):
+    """Peaks of one image, or disks of one frame (or of several, row after row)."""
+
+    #: (n, 2) whole pixels
+    centers: NDArray[np.int32]
+    #: (n, 2) px
+    refineds: Floats
+    heights: Floats
+    #: slopes of the tightest cones
+    elevations: Floats
+    #: (n, 2, 2) px²
+    covariances: Floats
+    #: numbers of `PeakStatus`
+    status: NDArray[np.uint8]
+
+
+class Disks(NamedTuple):
+    """Disks of every sample: first axis the sample, second the position that was asked."""
+
+    centers: NDArray[np.int32]
+    refineds: NDArray[np.float32]
+    peak_values: NDArray[np.float32]
+    peak_elevations: NDArray[np.float32]
+    covariances: NDArray[np.float32]
+    #: numbers of `PeakStatus`
+    status: NDArray[np.uint8]
+
+
+class Blobfinder(NamedTuple):
+    """The sum of all frames, the disks in it, and those of every frame."""
+
+    sum: Floats
+    positions: Peaks
+    disks: Disks
+
+
+class LatticeFit(NamedTuple):
+    """A lattice through points of known indices; ``covariance`` of (zero, a, b), shape (6, 6)."""
+
+    lattice: Lattice
+    rank: int
+    covariance: Floats
+    covariance_source: Covariance
+    reduced_chi2: float
+    n_points: int
+
+
+class LatticeMatch(NamedTuple):
+    """A lattice and the points that belong to it."""
+
+    lattice: Lattice
+    status: Literal["matched", "too_few_points", "rank_deficient", "bad_start"]
+    rank: int
+    #: which of the points
+    selector: Bools
+    #: (n, 2) of the selected points
+    indices: Floats
+    #: (n, 2) px
+    calculated: Floats
+    error: float
+    #: of (zero, a, b), shape (6, 6)
+    covariance: Floats
+    covariance_source: Covariance
+    reduced_chi2: float
+    #: of zero, a and b, px
+    standard_errors: Lattice
+
+
+class FoundLattice(NamedTuple):
+    """A lattice with the logarithm of the number of as good ones that chance would make."""
+
+    matched: LatticeMatch
+    log10_accidental: float
+    noise: float
+
+
+class LatticeSearch(NamedTuple):
+    """Lattices among points, best first, and which points are none's or too weak."""
+
+    lattices: list[FoundLattice]
+    unmatched: Bools
+    weak: Bools
+
+
+class FullMatch(NamedTuple):
+    """Lattices as LiberTEM-blobfinder's ``full_match`` finds them."""
+
+    matches: list[LatticeMatch]
+    unmatched: Bools
+    weak: Bools
+
+
+class RefinedLattices(NamedTuple):
+    """The lattice of every sample; rows of NaN where there is none."""
+
+    #: (position, 2) that were looked for
+    indices: Floats
+    #: (sample, 2) px
+    zero: Floats
+    a: Floats
+    b: Floats
+    #: (sample, 6, 6) of (zero, a, b)
+    covariance: Floats
+    #: (sample, position): which disks belong to the lattice
+    selector: Bools
+    error: Floats
+    #: in which round over the neighbours it was found
+    round: NDArray[np.uint32]
+    disks: Disks
+
+
+class Strain(NamedTuple):
+    """Strain and rotation (rad) with the covariance and errors of (xx, yy, xy, rotation)."""
+
+    xx: float
+    yy: float
+    xy: float
+    rotation: float
+    covariance: Floats
+    errors: Floats
+
+
+class StrainMap(NamedTuple):
+    """Strain at every position; ``errors`` has a last axis of (xx, yy, xy, rotation)."""
+
+    xx: Floats
+    yy: Floats
+    xy: Floats
+    rotation: Floats
+    errors: Floats
+    reference: Lattice
+
+
+def correlation_map(
+    image: ArrayLike, template: Template, *, normalized: bool = False, mask: ArrayLike | None = None
+) -> Reals:
+    """Correlation of an image with a template at every pixel.
+
+    >>> import numpy as np
+    >>> disk = Template(kind="circular", radius=4)
+    >>> image = disk.mask((64, 64), (20, 40))
+    >>> np.unravel_index(correlation_map(image, disk).argmax(), (64, 64)) == np.array((20, 40))
+    array([ True,  True])
+    """
+    return _native.correlation_map(image, template, normalized, mask)
+
+
+@keywords_of(PeakParams)
+def find_peaks(image: ArrayLike, **params: Unpack[PeakParams]) -> Peaks:
+    """The highest maxima of an image, highest first."""
+    return _native.find_peaks(image, **params)
+
+
+def transform_intensity(image: ArrayLike, intensity: Intensity = "log") -> Reals:
+    """An image as the correlation sees it."""
+    return _native.transform_intensity(image, intensity)
+
+
+@keywords_of(MatchParams)
+def fast_match(
+    positions: ArrayLike,
+    zero: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
+    weights: ArrayLike | None = None,
+    covariances: ArrayLike | None = None,
+    **params: Unpack[MatchParams],
+) -> LatticeMatch:
+    """The lattice near ``(zero, a, b)`` through `positions`.
+
+    >>> import numpy as np
+    >>> grid = np.array([(y, x) for y in range(0, 60, 20) for x in range(0, 60, 20)], float)
+    >>> found = fast_match(grid, (0, 0), (19.5, 0.3), (0.2, 20.4))
+    >>> found.lattice.a.round(6) + 0
+    array([20.,  0.])
+    """
+    return _native.fast_match(positions, zero, a, b, weights, covariances, **params)
+
+
+def fit_lattice(
+    positions: ArrayLike,
+    indices: ArrayLike,
+    weights: ArrayLike | None = None,
+    covariances: ArrayLike | None = None,
+    loss: Loss = "square",
+) -> LatticeFit:
+    """The lattice of least squares through positions of known indices."""
+    return _native.fit_lattice(positions, indices, weights, covariances, loss)
+
+
+def affine_match(
+    positions: ArrayLike,
+    indices: ArrayLike,
+    weights: ArrayLike | None = None,
+    covariances: ArrayLike | None = None,
+    loss: Loss = "square",
+) -> LatticeMatch:
+    """As `fit_lattice`, all points used, whatever their distance."""
+    return _native.affine_match(positions, indices, weights, covariances, loss)
+
+
+@keywords_of(LatticeSearchParams)
+def search_lattices(
+    positions: ArrayLike,
+    weights: ArrayLike | None = None,
+    covariances: ArrayLike | None = None,
+    **params: Unpack[LatticeSearchParams],
+) -> LatticeSearch:
+    """Lattices among positions, without a start."""
+    return _native.search_lattices(positions, weights, covariances, **params)
+
+
+@keywords_of(FullMatchParams)
+def full_match(
+    positions: ArrayLike,
+    weights: ArrayLike | None = None,
+    centers: ArrayLike | None = None,
+    zero: ArrayLike | None = None,
+    candidates: ArrayLike | None = None,
+    **params: Unpack[FullMatchParams],
+) -> FullMatch:
+    """LiberTEM-blobfinder's search for lattices; `search_lattices` finds more and errs less."""
+    return _native.full_match(positions, weights, centers, zero, candidates, **params)
+
+
+@keywords_of(StrainParams)
+def strain(
+    lattice: Lattice,
+    reference: Lattice,
+    covariance: ArrayLike | None = None,
+    **params: Unpack[StrainParams],
+) -> Strain:
+    """How a crystal is strained, from its diffraction lattice and that of the reference.
+
+    >>> reference = Lattice(zero=(0, 0), a=(0, 20), b=(20, 0))
+    >>> longer = Lattice(zero=(0, 0), a=(0, 20.2), b=(20, 0))
+    >>> round(strain(longer, reference).xx, 6)
+    -0.009901
+    """
+    return _native.strain(*lattice, tuple(reference), covariance, **params)
+
+
+@keywords_of(StrainParams)
+def strain_map(
+    a: ArrayLike,
+    b: ArrayLike,
+    reference: Lattice | None = None,
+    covariance: ArrayLike | None = None,
+    *,
+    mask: ArrayLike | None = None,
+    mean: bool = False,
+    **params: Unpack[StrainParams],
+) -> StrainMap:
+    """Strain at every position from vectors ``(..., 2)``; the reference is the median (or mean) where `mask` is
+    True, unless a lattice is given."""
+    given = None if reference is None else tuple(reference)
+    return _native.strain_map(a, b, given, covariance, mask, mean, **params)
+
+
+@keywords_of(BlobfinderParams)
+def find_disks(
+    frames: Any,
+    template: Template,
+    *,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+    **params: Unpack[BlobfinderParams],
+) -> Blobfinder:
+    """Sums all frames, finds disks in the sum, and looks for them in every frame."""
+    return _native.find_disks(frames, template, roi=roi, progress=progress, **params)
+
+
+@keywords_of(CorrelationParams)
+def correlate_frames(
+    frames: Any,
+    template: Template,
+    positions: ArrayLike,
+    *,
+    zero_shift: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+    **params: Unpack[CorrelationParams],
+) -> Disks:
+    """Looks for a disk around each of `positions` in every frame, in all threads.
+
+    `zero_shift` (y, x) px, one for all or one row per sample, is added to positions; `mask` is True for live pixels.
+
+    >>> import numpy as np
+    >>> disk = Template(kind="background_subtraction", radius=4)
+    >>> frames = np.stack([disk.mask((32, 32), (15.5, 16 + k / 4)).clip(0) * 1000 for k in range(3)])
+    >>> disks = correlate_frames(frames + 10, disk, [(16, 16)])
+    >>> disks.refineds[:, 0].round(1)
+    array([[15.5, 16. ],
+           [15.5, 16.2],
+           [15.5, 16.5]], dtype=float32)
+    """
+    return _native.correlate_frames(
+        frames, template, positions, zero_shift=zero_shift, mask=mask, roi=roi, progress=progress, **params
+    )
+
+
+@keywords_of(RefineParams)
+def refine_lattices(
+    frames: Any,
+    template: Template,
+    start: Lattice,
+    *,
+    zero_shift: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+    **params: Unpack[RefineParams],
+) -> RefinedLattices:
+    """The lattice of every frame, near `start`."""
+    return _native.refine_lattices(
+        frames, template, *start, zero_shift=zero_shift, mask=mask, roi=roi, progress=progress, **params
+    )
+
+
+def integrate_disks(
+    frames: Any,
+    template: Template,
+    centers: ArrayLike,
+    *,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> Floats:
+    """Sums under the template at `centers` (sample, position, 2) of every frame: shape (sample, position)."""
+    return _native.integrate_disks(frames, template, centers, roi=roi, progress=progress)
+
+
+def sum_frames(frames: Any, *, roi: ArrayLike | None = None, progress: Progress | None = None) -> Floats:
+    """The sum of all frames."""
+    return _native.sum_frames(frames, roi=roi, progress=progress)
+
+
+def frame_peaks(
+    lattice: Lattice, shape: tuple[int, int], indices: ArrayLike, margin: float = 0.0
+) -> tuple[NDArray[np.int32], Floats]:
+    """Of `indices` (n, 2) those whose positions lie in a frame, `margin` px from its border, and the positions."""
+    return _native.frame_peaks(*lattice, shape, indices, margin)
+
+
+def reduced_lattice(lattice: Lattice) -> Lattice:
+    """The same lattice in its shortest vectors."""
+    return _native.reduced_lattice(*lattice)

@@ -1,0 +1,614 @@
+"""What a 4D-STEM scan shows at a glance, and the regions of it whose frames resemble one another.
+
+1. `pixel_statistics` have a map of standard deviations, whose peaks are places where frames differ.
+2. `features` puts a small mask on each of those places: every frame becomes a feature vector.
+3. `scale` makes features comparable, `with_coordinates` adds where a frame was taken.
+4. `ward` merges neighbours of a `Graph` into a tree (`Dendrogram`), whose cut are labels.
+5. Each cluster is a region of interest for all that a pass computes; `merge_rows` puts results together.
+
+``frames`` are an array ``(..., y, x)`` of any real or integer type, or a `pynonius.io.Scan`; a ``roi`` is a mask
+over the axes of the scan. Results have one row per position that the roi has. Labels number clusters from 0, −1 is
+noise; maps of labels also have −2 outside the roi.
+"""
+
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
+
+from numpy.typing import ArrayLike
+
+from . import _native
+from ._keywords import keywords_of
+from ._native import Dendrogram, Graph
+from ._types import Bools, Floats, Integers, Progress
+
+__all__ = [
+    "ClusterSuggestion",
+    "DbscanClusters",
+    "DbscanParams",
+    "DeflectionField",
+    "DeflectionParams",
+    "Dendrogram",
+    "FeatureParams",
+    "GaussianMixture",
+    "Graph",
+    "GraphLinkageParams",
+    "HdbscanClusters",
+    "HdbscanParams",
+    "KMeansClusters",
+    "KMeansParams",
+    "LinkageParams",
+    "MatchedClusters",
+    "MergedRows",
+    "MixtureParams",
+    "OpticsOrdering",
+    "OpticsParams",
+    "PixelMaps",
+    "PrincipalComponents",
+    "RadialBinParams",
+    "ScaledFeatures",
+    "Silhouette",
+    "SilhouetteParams",
+    "WardParams",
+    "absorbed",
+    "adjusted_rand_index",
+    "boundaries",
+    "center_of_mass",
+    "davies_bouldin",
+    "dbscan",
+    "deflection_field",
+    "disk",
+    "features",
+    "gaussian_mixture",
+    "graph_linkage",
+    "guess_scan_rotation",
+    "hdbscan",
+    "k_means",
+    "linkage",
+    "log_sum",
+    "majority_filtered",
+    "matched_clusters",
+    "merge_rows",
+    "optics",
+    "pixel_statistics",
+    "principal_components",
+    "radial_bins",
+    "scale",
+    "silhouette",
+    "split",
+    "virtual_detectors",
+    "ward",
+    "with_coordinates",
+    "within_cluster_sum_of_squares",
+]
+
+Metric = Literal["euclidean", "squared_euclidean", "manhattan", "chebyshev", "cosine"]
+Disconnected = Literal["complete", "forest", "error"]
+#: ``"whole"``, ``{"disk": {"center": .., "radius": ..}}``, ``{"ring": {"center": .., "inner": .., "outer": ..}}``,
+#: ``{"point": {"pixel": ..}}``, or an array of weights
+Detector = Literal["whole"] | dict[str, dict[str, Any]] | ArrayLike
+
+
+class FeatureParams(TypedDict, total=False):
+    """``template``: a dict of `pynonius.blobfinder.TemplateParams`; ``border``: what becomes of masks that are cut,
+    ``"keep"``, ``"rebalance"``, ``"drop"``, ``"error"``."""
+
+    template: dict[str, Any]
+    border: Literal["keep", "rebalance", "drop", "error"]
+
+
+class WardParams(TypedDict, total=False):
+    """``n_clusters``: where to stop, default at one tree; ``disconnected``: what becomes of parts; ``fast``."""
+
+    n_clusters: int | None
+    disconnected: Disconnected
+    fast: bool
+
+
+class LinkageParams(TypedDict, total=False):
+    """``linkage``: ``"ward"`` or ``{"average" | "complete" | "weighted" | "single": metric}``."""
+
+    linkage: Literal["ward"] | dict[str, Metric]
+    memory_limit: int
+
+
+class GraphLinkageParams(TypedDict, total=False):
+    """Linkage on a graph."""
+
+    linkage: Literal["average", "complete", "single"]
+    metric: Metric
+    disconnected: Disconnected
+
+
+class KMeansParams(TypedDict, total=False):
+    """How k-means is run: ``n_starts`` times from ``seed``."""
+
+    n_starts: int
+    max_iterations: int
+    tolerance: float
+    seed: int
+
+
+class DbscanParams(TypedDict, total=False):
+    """What a core is."""
+
+    min_samples: int
+    memory_limit: int
+
+
+class OpticsParams(TypedDict, total=False):
+    """What a core is, and how far one looks."""
+
+    min_samples: int
+    max_eps: float
+    memory_limit: int
+
+
+class HdbscanParams(TypedDict, total=False):
+    """What a cluster is."""
+
+    min_cluster_size: int
+    min_samples: int
+
+
+class MixtureParams(TypedDict, total=False):
+    """How a mixture of Gaussians is fitted."""
+
+    covariances: Literal["full", "diagonal"]
+    regularization: float
+    tolerance: float
+    max_iterations: int
+    seed: int
+
+
+class DeflectionParams(TypedDict, total=False):
+    """How the detector lies against the scan, and what is taken off."""
+
+    center: tuple[float, float] | None
+    scan_rotation: float
+    flip_y: bool
+    regression: Literal["none", "mean", "plane"]
+
+
+class SilhouetteParams(TypedDict, total=False):
+    """Up to how many rows all are compared, and the seed of the sample beyond."""
+
+    exact_up_to: int
+    seed: int
+
+
+class RadialBinParams(TypedDict, total=False):
+    """Rings between ``radius_inner`` and ``radius``, px."""
+
+    radius_inner: float
+    radius: float | None
+    n_bins: int | None
+    normalize: bool
+
+
+class PixelMaps(NamedTuple):
+    """Statistics of every pixel over frames, shape (y, x)."""
+
+    n_frames: int
+    #: frames that counted, where NaN were skipped
+    counts: Integers | None
+    sum: Floats
+    #: exact, of integer frames
+    integer_sum: Integers | None
+    mean: Floats
+    variance: Floats
+    min: Floats
+    max: Floats
+    standard_deviation: Floats
+
+
+class ScaledFeatures(NamedTuple):
+    """Features and what they were scaled by."""
+
+    features: Floats
+    offsets: Floats
+    scales: Floats
+    dead_columns: Integers
+    dead_rows: Integers
+
+
+class DeflectionField(NamedTuple):
+    """The field that centres of mass make, over the scan."""
+
+    y: Floats
+    x: Floats
+    removed: Floats
+    magnitude: Floats
+    divergence: Floats
+    curl: Floats
+
+
+class KMeansClusters(NamedTuple):
+    """Clusters of k-means."""
+
+    labels: Integers
+    centers: Floats
+    sizes: Integers
+    sum_of_squares: float
+    n_iterations: int
+    converged: bool
+
+
+class DbscanClusters(NamedTuple):
+    """Clusters by density; −1 is noise."""
+
+    labels: Integers
+    cores: Bools
+    n_clusters: int
+
+
+class HdbscanClusters(NamedTuple):
+    """Clusters by density that persist; −1 is noise."""
+
+    labels: Integers
+    memberships: Floats
+    stabilities: Floats
+
+
+class GaussianMixture(NamedTuple):
+    """A mixture of Gaussians."""
+
+    labels: Integers
+    probabilities: Floats
+    weights: Floats
+    means: Floats
+    covariances: Floats
+    lower_bound: float
+    n_iterations: int
+    converged: bool
+
+
+class OpticsOrdering(NamedTuple):
+    """The order of rows in which neighbours by density stand beside one another."""
+
+    order: Integers
+    reachability: Floats
+    core_distances: Floats
+    predecessors: Integers
+
+
+class PrincipalComponents(NamedTuple):
+    """Directions of greatest variance, strongest first."""
+
+    mean: Floats
+    components: Floats
+    variances: Floats
+    total_variance: float
+    scores: Floats
+
+
+class Silhouette(NamedTuple):
+    """How well rows lie in their clusters, −1 to 1."""
+
+    mean: float | None
+    standard_error: float
+    samples: Integers
+    values: Floats
+
+
+class ClusterSuggestion(NamedTuple):
+    """A number of clusters, and the ratio of distances that speaks for it."""
+
+    n_clusters: int
+    jump: float
+
+
+class MergedRows(NamedTuple):
+    """Results of regions in one map; NaN where there was none."""
+
+    values: Floats
+    n_missing: int
+    n_overlapping: int
+
+
+class MatchedClusters(NamedTuple):
+    """For each cluster of one map its partner in the other, −1 without."""
+
+    partner: Integers
+    overlap: Integers
+    n_common: int
+
+
+def pixel_statistics(
+    frames: Any,
+    *,
+    labels: ArrayLike | None = None,
+    nan: Literal["propagate", "skip", "error"] = "propagate",
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """Statistics of every pixel over the frames: a `PixelMaps`, or with a map of `labels` a list of them, one for
+    each cluster.
+
+    >>> import numpy as np
+    >>> frames = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
+    >>> pixel_statistics(frames).mean
+    array([[10., 11.],
+           [12., 13.]])
+    """
+    return _native.pixel_statistics(frames, labels=labels, nan=nan, roi=roi, progress=progress)
+
+
+def log_sum(
+    frames: Any,
+    *,
+    labels: ArrayLike | None = None,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> Floats:
+    """The sum of the logarithms of frames, each above its minimum; with a map of `labels`, one for each cluster."""
+    return _native.log_sum(frames, labels=labels, roi=roi, progress=progress)
+
+
+@keywords_of(FeatureParams)
+def features(
+    frames: Any,
+    positions: ArrayLike,
+    *,
+    shifts: ArrayLike | None = None,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+    **params: Unpack[FeatureParams],
+) -> Floats:
+    """Feature vectors: sums under a small template at `positions` (n, 2), one row per sample; `shifts` (sample, 2)
+    move the templates with each frame."""
+    return _native.features(frames, positions, shifts=shifts, roi=roi, progress=progress, **params)
+
+
+def virtual_detectors(
+    frames: Any,
+    detectors: list[Detector],
+    *,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> Floats:
+    """Signals of virtual detectors, one column each.
+
+    >>> import numpy as np
+    >>> virtual_detectors(np.ones((2, 5, 5)), ["whole", {"point": {"pixel": (2, 2)}}])
+    array([[25.,  1.],
+           [25.,  1.]])
+    """
+    return _native.virtual_detectors(frames, detectors, roi=roi, progress=progress)
+
+
+def center_of_mass(
+    frames: Any,
+    detector: Detector | None = None,
+    *,
+    reference: ArrayLike | None = None,
+    roi: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> Floats:
+    """Centres of mass (sample, 2) px; `reference` stands for frames without any signal."""
+    return _native.center_of_mass(frames, detector, reference=reference, roi=roi, progress=progress)
+
+
+@keywords_of(DeflectionParams)
+def deflection_field(
+    centers: ArrayLike,
+    frame_shape: tuple[int, int],
+    *,
+    shape: tuple[int, ...] | None = None,
+    roi: ArrayLike | None = None,
+    **params: Unpack[DeflectionParams],
+) -> DeflectionField:
+    """The field of centres of mass over a scan of `shape`, or of a `roi`."""
+    return _native.deflection_field(centers, frame_shape, shape=shape, roi=roi, **params)
+
+
+def guess_scan_rotation(
+    centers: ArrayLike,
+    frame_shape: tuple[int, int],
+    *,
+    shape: tuple[int, ...] | None = None,
+    roi: ArrayLike | None = None,
+) -> DeflectionParams:
+    """The rotation and flip by which the field has least curl, as keywords of `deflection_field`."""
+    return _native.guess_scan_rotation(centers, frame_shape, shape=shape, roi=roi)
+
+
+def scale(
+    features: ArrayLike,
+    scaling: Literal["none", "mean_absolute", "standard_deviation", "robust", "per_frame"]
+    | dict[str, list[float]] = "none",
+) -> ScaledFeatures:
+    """Makes columns comparable.
+
+    >>> scale([[1.0, 10.0], [3.0, 30.0]], "mean_absolute").features.tolist()
+    [[0.5, 0.5], [1.5, 1.5]]
+    """
+    return _native.scale(features, scaling)
+
+
+def with_coordinates(
+    features: ArrayLike,
+    weight: float,
+    *,
+    shape: tuple[int, ...] | None = None,
+    roi: ArrayLike | None = None,
+) -> Floats:
+    """Features with the position of each sample as further columns."""
+    return _native.with_coordinates(features, weight, shape=shape, roi=roi)
+
+
+@keywords_of(WardParams)
+def ward(
+    features: ArrayLike, graph: Graph, *, progress: Progress | None = None, **params: Unpack[WardParams]
+) -> Dendrogram:
+    """Ward's method on a graph: merges and distances are those of scikit-learn, bit for bit.
+
+    >>> import numpy as np
+    >>> features = np.array([0.0, 0.1, 5.0, 5.2])[:, None]
+    >>> ward(features, Graph.grid((4,))).labels(2)
+    array([0, 0, 1, 1])
+    """
+    return _native.ward(features, graph, progress=progress, **params)
+
+
+@keywords_of(LinkageParams)
+def linkage(
+    features: ArrayLike, *, progress: Progress | None = None, **params: Unpack[LinkageParams]
+) -> Dendrogram:
+    """Hierarchical clustering of rows that know no neighbours."""
+    return _native.linkage(features, progress=progress, **params)
+
+
+@keywords_of(GraphLinkageParams)
+def graph_linkage(
+    features: ArrayLike,
+    graph: Graph,
+    *,
+    progress: Progress | None = None,
+    **params: Unpack[GraphLinkageParams],
+) -> Dendrogram:
+    """Average, complete or single linkage on a graph."""
+    return _native.graph_linkage(features, graph, progress=progress, **params)
+
+
+@keywords_of(KMeansParams)
+def k_means(
+    features: ArrayLike,
+    n_clusters: int | None = None,
+    *,
+    centers: ArrayLike | None = None,
+    progress: Progress | None = None,
+    **params: Unpack[KMeansParams],
+) -> KMeansClusters:
+    """k-means from seeds of its own (`n_clusters`) or from `centers`."""
+    return _native.k_means(features, n_clusters, centers=centers, progress=progress, **params)
+
+
+@keywords_of(MixtureParams)
+def gaussian_mixture(
+    features: ArrayLike,
+    n_components: int | None = None,
+    *,
+    means: ArrayLike | None = None,
+    progress: Progress | None = None,
+    **params: Unpack[MixtureParams],
+) -> GaussianMixture:
+    """A mixture of Gaussians by expectation maximisation."""
+    return _native.gaussian_mixture(features, n_components, means=means, progress=progress, **params)
+
+
+@keywords_of(DbscanParams)
+def dbscan(
+    features: ArrayLike, eps: float, *, progress: Progress | None = None, **params: Unpack[DbscanParams]
+) -> DbscanClusters:
+    """Clusters of rows that have neighbours within `eps`.
+
+    >>> dbscan([[0.0], [0.1], [0.2], [9.0]], 0.5, min_samples=2).labels
+    array([ 0,  0,  0, -1])
+    """
+    return _native.dbscan(features, eps, progress=progress, **params)
+
+
+@keywords_of(HdbscanParams)
+def hdbscan(
+    features: ArrayLike, *, progress: Progress | None = None, **params: Unpack[HdbscanParams]
+) -> HdbscanClusters:
+    """Clusters by density over all scales."""
+    return _native.hdbscan(features, progress=progress, **params)
+
+
+@keywords_of(OpticsParams)
+def optics(
+    features: ArrayLike, *, progress: Progress | None = None, **params: Unpack[OpticsParams]
+) -> OpticsOrdering:
+    """The ordering of points to identify the clustering structure."""
+    return _native.optics(features, progress=progress, **params)
+
+
+def principal_components(features: ArrayLike, n_components: int) -> PrincipalComponents:
+    """Directions of greatest variance."""
+    return _native.principal_components(features, n_components)
+
+
+def adjusted_rand_index(a: ArrayLike, b: ArrayLike) -> float:
+    """How alike two labellings are: 1 for the same, about 0 for strangers.
+
+    >>> adjusted_rand_index([0, 0, 1, 1], [1, 1, 0, 0])
+    1.0
+    """
+    return _native.adjusted_rand_index(a, b)
+
+
+@keywords_of(SilhouetteParams)
+def silhouette(
+    features: ArrayLike,
+    labels: ArrayLike,
+    *,
+    progress: Progress | None = None,
+    **params: Unpack[SilhouetteParams],
+) -> Silhouette:
+    """How well rows lie in their clusters."""
+    return _native.silhouette(features, labels, progress=progress, **params)
+
+
+def davies_bouldin(features: ArrayLike, labels: ArrayLike) -> float | None:
+    """How much clusters resemble their nearest neighbours; smaller is better."""
+    return _native.davies_bouldin(features, labels)
+
+
+def within_cluster_sum_of_squares(features: ArrayLike, labels: ArrayLike) -> float:
+    """Squared distances to the centres of clusters, summed."""
+    return _native.within_cluster_sum_of_squares(features, labels)
+
+
+def boundaries(labels: ArrayLike, graph: Graph) -> Bools:
+    """Where a map of labels has neighbours of another cluster; the graph is of the samples inside."""
+    return _native.boundaries(labels, graph)
+
+
+def split(labels: ArrayLike, graph: Graph) -> Integers:
+    """Every connected part a cluster of its own."""
+    return _native.split(labels, graph)
+
+
+def majority_filtered(labels: ArrayLike, graph: Graph) -> Integers:
+    """Every sample given to the cluster that most of its neighbours have."""
+    return _native.majority_filtered(labels, graph)
+
+
+def absorbed(labels: ArrayLike, graph: Graph, features: ArrayLike, min_size: int) -> Integers:
+    """Clusters of fewer than `min_size` samples given to the neighbours that they resemble."""
+    return _native.absorbed(labels, graph, features, min_size)
+
+
+def matched_clusters(labels: ArrayLike, other: ArrayLike) -> MatchedClusters:
+    """Which cluster of `other` each cluster of `labels` overlaps most."""
+    return _native.matched_clusters(labels, other)
+
+
+def merge_rows(
+    scan_shape: tuple[int, ...],
+    rois: list[ArrayLike],
+    rows: list[ArrayLike],
+    overlap: Literal["error", "first_wins", "last_wins", "mean"] = "error",
+) -> MergedRows:
+    """Rows of several regions (masks over the scan) put in their places."""
+    return _native.merge_rows(scan_shape, rois, rows, overlap)
+
+
+@keywords_of(RadialBinParams)
+def radial_bins(
+    shape: tuple[int, int], center: ArrayLike, **params: Unpack[RadialBinParams]
+) -> Floats:
+    """Masks of concentric rings, shape (bin, y, x)."""
+    return _native.radial_bins(shape, center, **params)
+
+
+def disk(
+    shape: tuple[int, int],
+    center: ArrayLike,
+    radius: float,
+    *,
+    inner: float | None = None,
+    hard: bool = False,
+) -> Floats:
+    """The mask of a disk, or of a ring from `inner`; edges are smooth unless `hard`."""
+    return _native.disk(shape, center, radius, inner, hard)

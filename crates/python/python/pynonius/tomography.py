@@ -1,0 +1,556 @@
+"""Tilt series: a projector with its exact adjoint, reconstruction, and alignment of projections.
+
+Projections are ``(n, j, k)``, volumes ``(x, y, z)``, both with a further axis where there are channels. Offsets are px
+along ``(j, k)``. Images are line integrals (`absorbance`), not counts; ``weights`` are not negative, and 0 leaves a
+pixel out. Images of single precision are computed in it, everything else in double precision.
+"""
+
+from os import PathLike, fspath
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
+
+from numpy.typing import ArrayLike
+
+from . import _native
+from ._keywords import keywords_of
+from ._native import Geometry, Projector
+from ._types import Bools, Floats, Integers, Progress, Reals
+from .registration import RegistrationParams
+
+__all__ = [
+    "Absorbance",
+    "AbsorbanceParams",
+    "Aligned",
+    "AlignmentReport",
+    "AngleParams",
+    "AngleRefinement",
+    "AutoParams",
+    "AxialProfileAlignment",
+    "AxialProfileParams",
+    "CascadeAlignment",
+    "CascadeParams",
+    "CenterEstimate",
+    "FbpParams",
+    "Geometry",
+    "LbfgsParams",
+    "LineAlignment",
+    "MitraParams",
+    "MomentAlignment",
+    "MomentsParams",
+    "OpticalFlowParams",
+    "PhaseMatchingParams",
+    "Projector",
+    "Reconstruction",
+    "ReprojectionParams",
+    "RotationCenter",
+    "RotationCenterParams",
+    "SirtParams",
+    "SliceAlignment",
+    "SlicesParams",
+    "StepReport",
+    "TiltAxis",
+    "TiltSeries",
+    "TiltSeriesOptions",
+    "absorbance",
+    "align",
+    "align_axial_profile",
+    "align_cascade",
+    "align_line",
+    "align_moments",
+    "align_slices",
+    "open_tilt_series",
+    "read_geometry",
+    "reconstruct",
+    "refine_angles",
+    "rotation_center",
+    "write_tilt_series",
+    "write_volume",
+]
+
+StopReason = Literal["tolerance", "max_iterations", "stalled", "oscillating"]
+#: ``"squared"`` or ``{"huber": k}``
+Loss = Literal["squared"] | dict[str, float]
+
+
+class MitraParams(TypedDict, total=False):
+    """Preconditioned descent with momentum, ``"adaptive"`` or ``{"fixed": m}``."""
+
+    iterations: int
+    step: float
+    momentum: Literal["adaptive"] | dict[str, float]
+    non_negative: bool
+    ftol: float | None
+    loss: Loss
+    total_variation: float
+    smoothing: float
+    min_length: float
+
+
+class SirtParams(TypedDict, total=False):
+    """The simultaneous iterative reconstruction technique."""
+
+    iterations: int
+    step: float
+    non_negative: bool
+    ftol: float | None
+
+
+class FbpParams(TypedDict, total=False):
+    """Filtered back-projection of series about one axis."""
+
+    filter: Literal["ram_lak", "shepp_logan", "cosine", "hamming", "hann"]
+    axis_tolerance: float
+
+
+class LbfgsParams(TypedDict, total=False):
+    """Limited-memory quasi-Newton descent."""
+
+    iterations: int
+    memory: int
+    non_negative: bool
+    ftol: float | None
+    loss: Loss
+    total_variation: float
+    smoothing: float
+    min_length: float
+
+
+class OpticalFlowParams(TypedDict, total=False):
+    """Alignment by optical flow; ``iteration`` is a dict of what all alignments by re-projection share."""
+
+    iteration: dict[str, Any]
+    smoothing: float
+    coarse_smoothing: list[float]
+    binning: list[int] | None
+    high_pass: float
+    taper: float
+    max_step: float
+    momentum: float
+
+
+class PhaseMatchingParams(TypedDict, total=False):
+    """Alignment by phase matching."""
+
+    iteration: dict[str, Any]
+    upsampling: list[int]
+    method: Literal["cross", "phase"]
+    shift_cutoff: float
+    cropping: tuple[int, int]
+    taper: float
+    smoothing: float
+    min_overlap: float
+    sample_size: float
+    relaxation: float
+    center_of_mass_weight: float
+    seed: int
+
+
+class ReprojectionParams(TypedDict, total=False):
+    """Alignment by joint re-projection."""
+
+    iteration: dict[str, Any]
+    method: Literal["cross", "phase"]
+    upsampling: int
+    inner_radius: float
+    outer_radius: float
+    smoothing: float
+    max_step: float
+
+
+class MomentsParams(TypedDict, total=False):
+    """Alignment by centres of mass."""
+
+    threshold: float | None
+    max_mass_spread: float
+
+
+class AxialProfileParams(TypedDict, total=False):
+    """Alignment along the axis by profiles."""
+
+    threshold: float | None
+    max_iterations: int
+    tolerance: float
+
+
+class CascadeParams(TypedDict, total=False):
+    """Alignment of neighbours by their correlation."""
+
+    registration: RegistrationParams
+    stretch: bool
+
+
+class SlicesParams(TypedDict, total=False):
+    """Alignment by centres of mass of slices."""
+
+    threshold: float | None
+    part: float
+    center_axis: bool
+
+
+class AutoParams(TypedDict, total=False):
+    """What `align` chooses from: dicts of the parameters of each."""
+
+    refinement: OpticalFlowParams
+    moments: MomentsParams
+    cascade: CascadeParams
+    slices: SlicesParams
+
+
+class AngleParams(TypedDict, total=False):
+    """Refinement of rotations."""
+
+    reconstruction: MitraParams
+    in_plane: float
+    out_of_plane: float
+    offsets: bool
+    smoothing: float
+    taper: float
+    max_iterations: int
+    tolerance: float
+
+
+class RotationCenterParams(TypedDict, total=False):
+    """Which estimators of the centre are asked."""
+
+    methods: list[Literal["sinusoid", "mirror_pairs", "double_wedge", "entropy"]]
+    max_distance: float | None
+
+
+class AbsorbanceParams(TypedDict, total=False):
+    """Where nothing was in the beam: ``reference`` is ``{"frame": {"width": n}}``, ``{"region": {"j": .., "k": ..}}``,
+    ``{"percentile": {...}}``, ``"unit"`` or ``"thickness"``."""
+
+    reference: Literal["unit", "thickness"] | dict[str, dict[str, Any]]
+    lowest: float
+    highest: float | None
+    flatness: float
+
+
+class TiltSeriesOptions(TypedDict, total=False):
+    """How a tilt series is read."""
+
+    skip_scattering: bool
+    replace_non_finite: float | None
+    allow_missing: bool
+    angles_in_degrees: bool
+    tilt_degrees: list[float] | None
+    angles_file: str | PathLike[str] | None
+    tilt_axis_degrees: float
+    geometry_file: str | PathLike[str] | None
+    volume_shape: tuple[int, int, int] | None
+
+
+class Reconstruction(NamedTuple):
+    """A volume, the loss before each iteration, and why it stopped."""
+
+    volume: Reals
+    losses: Floats
+    stop: Literal["max_iterations", "tolerance", "no_descent", "direct"]
+
+
+class StepReport(NamedTuple):
+    """One step of an alignment; movements in px."""
+
+    stage: int
+    binning: int
+    loss: float
+    largest: float
+    rms: float
+
+
+class AlignmentReport(NamedTuple):
+    """How an alignment went."""
+
+    method: str
+    #: (n, 2) px
+    offsets: Floats
+    standard_errors: Floats
+    #: (step, n, 2) px
+    history: Floats
+    steps: list[StepReport]
+    stop: StopReason
+    halvings: int
+    loss: float
+    loss_at_start: float
+    residuals: Floats
+    #: projections that do not fit
+    outliers: Integers
+    degenerate: Integers
+    mass_spread: float
+    translation: Floats
+    centred_by: Floats
+    gauge_singular_values: Floats
+
+
+class Aligned(NamedTuple):
+    """The geometry with its new offsets, the report, and the last volume with its projections."""
+
+    geometry: Geometry
+    report: AlignmentReport
+    volume: Reals
+    reprojections: Reals
+    #: of ``method="auto"``: what it began with
+    start: Literal["given", "moments", "cascade", "cascade_and_slices"] | None
+    #: of ``method="auto"``: why
+    reasons: list[str]
+
+
+class LineAlignment(NamedTuple):
+    """Offsets along one direction by the sums of lines."""
+
+    offsets: Floats
+    line: int
+    degenerate: Integers
+
+
+class MomentAlignment(NamedTuple):
+    """Offsets by centres of mass."""
+
+    offsets: Floats
+    standard_errors: Floats
+    masses: Floats
+    mass_errors: Floats
+    mass_spread: float
+    truncated: bool
+    pedestals: Floats
+    noise: Floats
+    degenerate: Integers
+
+
+class AxialProfileAlignment(NamedTuple):
+    """Offsets along the axis by profiles."""
+
+    offsets: Floats
+    along: Floats
+    standard_errors: Floats
+    direction: Floats
+    profile: Floats
+    scores: Floats
+    degenerate: Integers
+    iterations: int
+    last_change: float
+
+
+class CascadeAlignment(NamedTuple):
+    """Offsets by correlation of neighbours, added up."""
+
+    offsets: Floats
+    standard_errors: Floats
+    first: int
+    degenerate: Integers
+
+
+class TiltAxis(NamedTuple):
+    """Where the axis lies, px, and its inclination, rad."""
+
+    offset: float
+    offset_error: float
+    inclination: float
+    inclination_error: float
+
+
+class SliceAlignment(NamedTuple):
+    """Offsets by centres of mass of slices, and the axis."""
+
+    offsets: Floats
+    standard_errors: Floats
+    slices: Integers
+    residual: float
+    residual_before: float
+    axis: TiltAxis
+
+
+class AngleRefinement(NamedTuple):
+    """A geometry with refined rotations; corrections (n, 3) in rad."""
+
+    geometry: Geometry
+    corrections: Floats
+    standard_errors: Floats
+    losses: Floats
+    stop: StopReason
+    volume: Reals
+
+
+class CenterEstimate(NamedTuple):
+    """What one estimator says of the rotation centre."""
+
+    method: Literal["sinusoid", "mirror_pairs", "double_wedge", "entropy"]
+    center: float
+    standard_error: float
+
+
+class RotationCenter(NamedTuple):
+    """The rotation centre, px, and how far the estimators spread."""
+
+    center: float
+    standard_error: float
+    estimates: list[CenterEstimate]
+    spread: float
+
+
+class Absorbance(NamedTuple):
+    """Minus the logarithm of the transmitted part, where it is known."""
+
+    absorbance: Reals
+    mask: Bools
+    reference: Floats
+    unevenness: Floats
+
+
+class TiltSeries(NamedTuple):
+    """A tilt series of a file."""
+
+    geometry: Geometry
+    images: Floats | None
+    scattering: Floats | None
+    weights: Floats
+    pixel_size_nm: float | None
+    angles_from: str
+    warnings: list[str]
+
+
+def reconstruct(
+    geometry: Geometry,
+    data: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    method: Literal["mitra", "sirt", "fbp", "lbfgs"] = "mitra",
+    warm_start: ArrayLike | None = None,
+    progress: Progress | None = None,
+    **params: Any,
+) -> Reconstruction:
+    """The volume whose projections are nearest to `data`; keywords are the parameters of the method.
+
+    >>> import numpy as np
+    >>> geometry = Geometry.single_axis(np.arange(24) * np.pi / 24, (12, 12), (12, 12, 12))
+    >>> volume = np.zeros((12, 12, 12)); volume[4:8, 5:9, 3:7] = 1
+    >>> found = reconstruct(geometry, Projector(geometry).forward(volume), iterations=40)
+    >>> bool(np.abs(found.volume - volume).max() < 0.3)
+    True
+    """
+    return _native.reconstruct(
+        geometry, data, weights, method=method, warm_start=warm_start, progress=progress, **params
+    )
+
+
+def align(
+    geometry: Geometry,
+    images: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    method: Literal["auto", "optical_flow", "phase_matching", "reprojection"] = "auto",
+    progress: Progress | None = None,
+    **params: Any,
+) -> Aligned:
+    """Offsets of all projections; keywords are the parameters of the method (`AutoParams`, `OpticalFlowParams`,
+    `PhaseMatchingParams`, `ReprojectionParams`)."""
+    return _native.align(geometry, images, weights, method=method, progress=progress, **params)
+
+
+def align_line(geometry: Geometry, images: ArrayLike, weights: ArrayLike | None = None) -> LineAlignment:
+    """Offsets along the axis by the sums of lines."""
+    return _native.align_line(geometry, images, weights)
+
+
+@keywords_of(MomentsParams)
+def align_moments(
+    geometry: Geometry,
+    images: ArrayLike,
+    weights: ArrayLike | None = None,
+    **params: Unpack[MomentsParams],
+) -> MomentAlignment:
+    """Offsets by centres of mass, for samples that are whole in every image."""
+    return _native.align_moments(geometry, images, weights, **params)
+
+
+@keywords_of(AxialProfileParams)
+def align_axial_profile(
+    geometry: Geometry,
+    images: ArrayLike,
+    weights: ArrayLike | None = None,
+    **params: Unpack[AxialProfileParams],
+) -> AxialProfileAlignment:
+    """Offsets along the axis by profiles."""
+    return _native.align_axial_profile(geometry, images, weights, **params)
+
+
+@keywords_of(CascadeParams)
+def align_cascade(
+    geometry: Geometry,
+    images: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    progress: Progress | None = None,
+    **params: Unpack[CascadeParams],
+) -> CascadeAlignment:
+    """Offsets by correlation of neighbours."""
+    return _native.align_cascade(geometry, images, weights, progress=progress, **params)
+
+
+@keywords_of(SlicesParams)
+def align_slices(
+    geometry: Geometry,
+    images: ArrayLike,
+    weights: ArrayLike | None = None,
+    **params: Unpack[SlicesParams],
+) -> SliceAlignment:
+    """Offsets across the axis by centres of mass of slices."""
+    return _native.align_slices(geometry, images, weights, **params)
+
+
+@keywords_of(AngleParams)
+def refine_angles(
+    geometry: Geometry,
+    images: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    progress: Progress | None = None,
+    **params: Unpack[AngleParams],
+) -> AngleRefinement:
+    """Rotations by which projections of the volume fit better."""
+    return _native.refine_angles(geometry, images, weights, progress=progress, **params)
+
+
+@keywords_of(RotationCenterParams)
+def rotation_center(
+    sinogram: ArrayLike, angles: ArrayLike, **params: Unpack[RotationCenterParams]
+) -> RotationCenter:
+    """The centre of rotation of a sinogram (angle, px), or of several (angle, row, px)."""
+    return _native.rotation_center(sinogram, angles, **params)
+
+
+@keywords_of(AbsorbanceParams)
+def absorbance(
+    images: ArrayLike,
+    flat: ArrayLike | None = None,
+    dark: ArrayLike | None = None,
+    **params: Unpack[AbsorbanceParams],
+) -> Absorbance:
+    """Line integrals from transmitted intensity, by a part of each image or by `flat` and `dark`."""
+    return _native.absorbance(images, flat, dark, **params)
+
+
+@keywords_of(TiltSeriesOptions)
+def open_tilt_series(selector: str | PathLike[str], **options: Unpack[TiltSeriesOptions]) -> TiltSeries:
+    """A tilt series of a file: HDF5 in the layout of mumott, or a stack with its angles."""
+    given = {name: options.get(name) for name in ("angles_file", "geometry_file")}
+    paths = {name: fspath(path) for name, path in given.items() if isinstance(path, (str, PathLike))}
+    return _native.open_tilt_series(fspath(selector), **{**options, **paths})
+
+
+def read_geometry(path: str | PathLike[str]) -> tuple[Geometry, list[str]]:
+    """A geometry of a ``.geo`` file, and warnings."""
+    return _native.read_geometry(fspath(path))
+
+
+def write_tilt_series(
+    path: str | PathLike[str], geometry: Geometry, images: ArrayLike, weights: ArrayLike | None = None
+) -> None:
+    """Writes a series as HDF5 in the layout of mumott, offsets of the geometry included."""
+    _native.write_tilt_series(fspath(path), geometry, images, weights)
+
+
+def write_volume(
+    path: str | PathLike[str], volume: ArrayLike, voxel: float | None = None, unit: str = "px"
+) -> None:
+    """Writes a volume (x, y, z) as HDF5 (EMD 1.0); `voxel` is its edge in `unit`."""
+    _native.write_volume(fspath(path), volume, voxel, unit)

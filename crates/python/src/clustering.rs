@@ -1,0 +1,761 @@
+//! `pynonius.clustering`.
+
+use ndarray::{ArrayD, ArrayViewD, Ix2, IxDyn};
+use nonius::clustering as k;
+use nonius::core::{PassParams, Roi, masks, pass};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays::{Input, moved};
+use crate::errors::{Failure, Outcome};
+use crate::frames::{Frames, roi};
+use crate::params::{self, Spelling::Hyphens, of_keywords, of_object};
+use crate::records::{Labels, ToPython, record};
+use crate::work;
+
+type Any<'py> = Bound<'py, PyAny>;
+type Keywords<'py> = Bound<'py, PyDict>;
+
+record!("pynonius.clustering", PixelMaps, k::PixelMaps as r {
+    n_frames,
+    counts = r.counts.clone(),
+    sum = r.sum.clone(),
+    integer_sum = r.integer_sum.clone(),
+    mean = r.mean.clone(),
+    variance = r.variance.clone(),
+    min = r.min.clone(),
+    max = r.max.clone(),
+    standard_deviation = r.standard_deviation(),
+});
+record!("pynonius.clustering", ScaledFeatures, k::ScaledFeatures as r {
+    features,
+    offsets = r.scales.offsets,
+    scales = r.scales.scales,
+    dead_columns,
+    dead_rows,
+});
+record!("pynonius.clustering", DeflectionField, k::DeflectionField as r {
+    y = r.y.clone(),
+    x = r.x.clone(),
+    removed,
+    magnitude = r.magnitude(),
+    divergence = r.divergence(),
+    curl = r.curl(),
+});
+record!("pynonius.clustering", KMeansClusters, k::KMeansClusters as r {
+    labels = Labels(r.labels),
+    centers,
+    sizes,
+    sum_of_squares,
+    n_iterations,
+    converged,
+});
+record!("pynonius.clustering", DbscanClusters, k::DbscanClusters as r {
+    labels = Labels(r.labels),
+    cores,
+    n_clusters,
+});
+record!("pynonius.clustering", HdbscanClusters, k::HdbscanClusters as r {
+    labels = Labels(r.labels),
+    memberships,
+    stabilities,
+});
+record!("pynonius.clustering", GaussianMixture, k::GaussianMixture as r {
+    labels = Labels(r.labels),
+    probabilities,
+    weights,
+    means,
+    covariances,
+    lower_bound,
+    n_iterations,
+    converged,
+});
+record!("pynonius.clustering", OpticsOrdering, k::OpticsOrdering as r {
+    order,
+    reachability,
+    core_distances,
+    predecessors = Labels(r.predecessors),
+});
+record!("pynonius.clustering", PrincipalComponents, k::PrincipalComponents as r {
+    mean,
+    components,
+    variances,
+    total_variance,
+    scores,
+});
+record!("pynonius.clustering", Silhouette, k::Silhouette as r { mean, standard_error, samples, values });
+record!("pynonius.clustering", ClusterSuggestion, k::ClusterSuggestion as r { n_clusters, jump });
+record!("pynonius.clustering", MergedRows, k::MergedRows as r { values, n_missing, n_overlapping });
+record!("pynonius.clustering", MatchedClusters, k::MatchedClusters as r {
+    partner = Labels(r.partner),
+    overlap,
+    n_common,
+});
+
+/// Labels in NumPy's manner, negative where there is none.
+fn labels_of(labels: &Any<'_>) -> Outcome<Vec<Option<usize>>> {
+    let labels = Input::<i64>::new("labels", labels)?;
+    Ok(labels.slice()?.iter().map(|&label| usize::try_from(label).ok()).collect())
+}
+
+fn shape_or_mask(shape: &Option<Vec<usize>>, mask: &Option<Any<'_>>) -> Outcome<Roi> {
+    match (shape, Input::optional("roi", mask)?) {
+        (None, Some(mask)) => Ok(Roi::from_mask(mask.view::<IxDyn>()?)),
+        (Some(shape), None) => {
+            // Each sample has an index of 32 bits, so a larger scan could not be clustered anyway.
+            let n = shape.iter().try_fold(1_usize, |n, &side| n.checked_mul(side));
+            if n.is_none_or(|n| n > u32::MAX as usize) {
+                let error =
+                    nonius::Error::parameter("shape", "of at most 2^32 positions", format!("{shape:?}"));
+                return Err(error.into());
+            }
+            Ok(Roi::all(shape))
+        }
+        (Some(shape), Some(mask)) => {
+            nonius::core::check_shape("roi", shape, mask.shape())?;
+            Ok(Roi::from_mask(mask.view::<IxDyn>()?))
+        }
+        (None, None) => Err(Failure::input("shape or roi must be given, got neither".to_owned())),
+    }
+}
+
+/// Which samples are neighbours.
+#[pyclass(module = "pynonius.clustering", frozen)]
+struct Graph(k::Graph);
+
+#[pymethods]
+impl Graph {
+    /// The positions of a scan, or those of a mask over it.
+    #[staticmethod]
+    #[pyo3(signature = (shape=None, roi=None, neighbors=None))]
+    fn grid(shape: Option<Vec<usize>>, roi: Option<Any<'_>>, neighbors: Option<Any<'_>>) -> Outcome<Self> {
+        let neighbors: Option<k::Neighbors> = neighbors.map(|word| of_object(&word, Hyphens)).transpose()?;
+        let roi = shape_or_mask(&shape, &roi)?;
+        Ok(Graph(k::Graph::grid(&roi, neighbors.unwrap_or_default())?))
+    }
+
+    /// Pairs of samples.
+    #[staticmethod]
+    fn from_edges(n_samples: usize, edges: Any<'_>) -> Outcome<Self> {
+        let edges = Input::<u32>::new("edges", &edges)?.rows::<2>()?;
+        let edges = edges.into_iter().map(|edge| edge.map(|sample| sample as usize));
+        Ok(Graph(k::Graph::from_edges(n_samples, edges)?))
+    }
+
+    #[getter]
+    fn n_samples(&self) -> usize {
+        self.0.n_samples()
+    }
+
+    #[getter]
+    fn edges<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        self.0.edges().to_vec().to_python(py)
+    }
+
+    /// The number of connected parts, and that of each sample.
+    fn components<'py>(&self, py: Python<'py>) -> PyResult<(usize, Any<'py>)> {
+        let components = self.0.components();
+        Ok((components.n, components.of_sample.to_python(py)?))
+    }
+}
+
+/// A tree of merges.
+#[pyclass(module = "pynonius.clustering", frozen)]
+struct Dendrogram(k::Dendrogram);
+
+fn cut_at(n_clusters: Option<usize>, distance: Option<f64>, monotone: bool) -> Outcome<k::Cut> {
+    match (n_clusters, distance) {
+        (Some(n), None) => Ok(k::Cut::Clusters(n)),
+        (None, Some(d)) => Ok(if monotone { k::Cut::DistanceMonotone(d) } else { k::Cut::Distance(d) }),
+        _ => Err(Failure::input("n_clusters or distance must be given, and only one of them".to_owned())),
+    }
+}
+
+#[pymethods]
+impl Dendrogram {
+    #[new]
+    fn new(n_samples: usize, merges: Any<'_>, distances: Any<'_>) -> Outcome<Self> {
+        let merges = Input::<u32>::new("merges", &merges)?.rows()?;
+        let distances = Input::<f64>::new("distances", &distances)?;
+        Ok(Dendrogram(k::Dendrogram::new(n_samples, merges, distances.slice()?.to_vec())?))
+    }
+
+    #[getter]
+    fn n_samples(&self) -> usize {
+        self.0.n_samples()
+    }
+
+    #[getter]
+    fn n_components(&self) -> usize {
+        self.0.n_components()
+    }
+
+    #[getter]
+    fn merges<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        self.0.merges().to_vec().to_python(py)
+    }
+
+    #[getter]
+    fn distances<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        self.0.distances().to_vec().to_python(py)
+    }
+
+    #[getter]
+    fn added_edges<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        self.0.added_edges().to_vec().to_python(py)
+    }
+
+    #[getter]
+    fn inversions(&self) -> usize {
+        self.0.inversions()
+    }
+
+    /// The layout of SciPy's `linkage`.
+    fn linkage_matrix<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        self.0.linkage_matrix().to_python(py)
+    }
+
+    /// The distance at which two samples meet.
+    fn cophenetic(&self, i: usize, j: usize) -> Outcome<f64> {
+        Ok(self.0.cophenetic(i, j)?)
+    }
+
+    /// A label for every sample.
+    #[pyo3(signature = (n_clusters=None, *, distance=None, monotone=false, numbering=None))]
+    fn labels<'py>(
+        &self,
+        py: Python<'py>,
+        n_clusters: Option<usize>,
+        distance: Option<f64>,
+        monotone: bool,
+        numbering: Option<Any<'py>>,
+    ) -> Outcome<Any<'py>> {
+        let cut = cut_at(n_clusters, distance, monotone)?;
+        let numbering: Option<k::Numbering> = numbering.map(|word| of_object(&word, Hyphens)).transpose()?;
+        let labels = self.0.labels(cut, numbering.unwrap_or_default())?;
+        Ok(labels.into_iter().map(|label| label as i64).collect::<Vec<i64>>().to_python(py)?)
+    }
+
+    /// Where the number of clusters seems to be, if anywhere.
+    #[pyo3(signature = (max_clusters=30))]
+    fn suggest_clusters<'py>(&self, py: Python<'py>, max_clusters: usize) -> Outcome<Any<'py>> {
+        Ok(k::suggest_clusters(&self.0, max_clusters)?.to_python(py)?)
+    }
+}
+
+/// Statistics of every pixel over the frames.
+#[pyfunction]
+#[pyo3(signature = (frames, *, labels=None, nan=None, roi=None, progress=None))]
+fn pixel_statistics<'py>(
+    py: Python<'py>,
+    frames: Any<'py>,
+    labels: Option<Any<'py>>,
+    nan: Option<Any<'py>>,
+    roi: Option<Any<'py>>,
+    progress: Option<Py<PyAny>>,
+) -> Outcome<Any<'py>> {
+    let nan: k::NanPolicy = nan.map(|word| of_object(&word, Hyphens)).transpose()?.unwrap_or_default();
+    let mask = Input::optional("roi", &roi)?;
+    let roi = self::roi(&mask)?;
+    let frames = Frames::new(&frames)?;
+    let Some(labels) = Input::<i64>::optional("labels", &labels)? else {
+        let maps = frames.with_scan(|scan| {
+            work::run(py, progress, |progress| {
+                let consumer = k::PixelStatistics { nan };
+                Ok(pass(&scan.select(roi.as_ref())?, &consumer, &PassParams::default(), progress)?)
+            })
+        })?;
+        return Ok(maps.to_python(py)?);
+    };
+    let groups = labels.view::<IxDyn>()?.mapv(|label| usize::try_from(label).ok());
+    let maps = frames.with_scan(|scan| {
+        work::run(py, progress, |progress| {
+            let consumer = k::LabelledStatistics::new(groups.view(), nan)?;
+            Ok(pass(&scan.select(roi.as_ref())?, &consumer, &PassParams::default(), progress)?)
+        })
+    })?;
+    Ok(maps.to_python(py)?)
+}
+
+/// Rows of a pass over samples.
+macro_rules! of_a_pass {
+    ($py:ident, $frames:ident, $roi:ident, $progress:ident, |$scan:ident| $consumer:expr) => {{
+        let mask = Input::optional("roi", &$roi)?;
+        let roi = self::roi(&mask)?;
+        let rows = Frames::new(&$frames)?.with_scan(|$scan| {
+            work::run($py, $progress, |progress| {
+                let consumer = $consumer;
+                Ok(pass(&$scan.select(roi.as_ref())?, &consumer, &PassParams::default(), progress)?)
+            })
+        })?;
+        Ok(rows.to_python($py)?)
+    }};
+}
+
+/// The sum of the logarithms of frames, or those of each cluster.
+#[pyfunction]
+#[pyo3(signature = (frames, *, labels=None, roi=None, progress=None))]
+fn log_sum<'py>(
+    py: Python<'py>,
+    frames: Any<'py>,
+    labels: Option<Any<'py>>,
+    roi: Option<Any<'py>>,
+    progress: Option<Py<PyAny>>,
+) -> Outcome<Any<'py>> {
+    let Some(labels) = Input::<i64>::optional("labels", &labels)? else {
+        return of_a_pass!(py, frames, roi, progress, |scan| k::LogSum);
+    };
+    let groups = labels.view::<IxDyn>()?.mapv(|label| usize::try_from(label).ok());
+    of_a_pass!(py, frames, roi, progress, |scan| k::LabelledLogSum::new(groups.view())?)
+}
+
+/// Feature vectors of frames: sums under a small template at each of `positions`.
+#[pyfunction]
+#[pyo3(signature = (frames, positions, *, shifts=None, roi=None, progress=None, **params))]
+fn features<'py>(
+    py: Python<'py>,
+    frames: Any<'py>,
+    positions: Any<'py>,
+    shifts: Option<Any<'py>>,
+    roi: Option<Any<'py>>,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::FeatureParams = of_keywords(params.as_ref(), Hyphens)?;
+    let positions = Input::<i64>::new("positions", &positions)?.rows()?;
+    let shifts = Input::<i64>::optional("shifts", &shifts)?.map(|shifts| shifts.rows()).transpose()?;
+    of_a_pass!(py, frames, roi, progress, |scan| {
+        let plan = k::FeaturePlan::new(scan.frame_shape(), &positions, &params)?;
+        match shifts {
+            Some(shifts) => plan.shifted(shifts),
+            None => plan,
+        }
+    })
+}
+
+/// What a detector is: a word, a dict of a shape, or an array of weights.
+fn detector(object: &Any<'_>) -> Outcome<k::Detector> {
+    if object.hasattr("ndim")? {
+        return Ok(k::Detector::Mask(Input::<f64>::new("detectors", object)?.view::<Ix2>()?.to_owned()));
+    }
+    of_object(object, Hyphens)
+}
+
+/// Signals of virtual detectors, one column for each.
+#[pyfunction]
+#[pyo3(signature = (frames, detectors, *, roi=None, progress=None))]
+fn virtual_detectors<'py>(
+    py: Python<'py>,
+    frames: Any<'py>,
+    detectors: Vec<Any<'py>>,
+    roi: Option<Any<'py>>,
+    progress: Option<Py<PyAny>>,
+) -> Outcome<Any<'py>> {
+    let detectors: Vec<_> = detectors.iter().map(detector).collect::<Outcome<_>>()?;
+    of_a_pass!(py, frames, roi, progress, |scan| k::VirtualDetectors::new(&detectors))
+}
+
+/// Centres of mass of frames.
+#[pyfunction]
+#[pyo3(signature = (frames, detector=None, *, reference=None, roi=None, progress=None))]
+fn center_of_mass<'py>(
+    py: Python<'py>,
+    frames: Any<'py>,
+    detector: Option<Any<'py>>,
+    reference: Option<Any<'py>>,
+    roi: Option<Any<'py>>,
+    progress: Option<Py<PyAny>>,
+) -> Outcome<Any<'py>> {
+    let reference =
+        Input::<f64>::optional("reference", &reference)?.map(|point| point.point()).transpose()?;
+    let consumer = match detector {
+        None => k::CenterOfMass { reference, ..Default::default() },
+        Some(detector) => k::CenterOfMass { detector: self::detector(&detector)?, reference },
+    };
+    of_a_pass!(py, frames, roi, progress, |scan| consumer)
+}
+
+/// The field that centres of mass make.
+#[pyfunction]
+#[pyo3(signature = (centers, frame_shape, *, shape=None, roi=None, **params))]
+fn deflection_field<'py>(
+    py: Python<'py>,
+    centers: Any<'py>,
+    frame_shape: (usize, usize),
+    shape: Option<Vec<usize>>,
+    roi: Option<Any<'py>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::DeflectionParams = of_keywords(params.as_ref(), Hyphens)?;
+    let centers = Input::<f64>::new("centers", &centers)?;
+    let roi = shape_or_mask(&shape, &roi)?;
+    Ok(k::DeflectionField::new(centers.view::<Ix2>()?, &roi, frame_shape, &params)?.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (centers, frame_shape, *, shape=None, roi=None))]
+fn guess_scan_rotation<'py>(
+    py: Python<'py>,
+    centers: Any<'py>,
+    frame_shape: (usize, usize),
+    shape: Option<Vec<usize>>,
+    roi: Option<Any<'py>>,
+) -> Outcome<Any<'py>> {
+    let centers = Input::<f64>::new("centers", &centers)?;
+    let roi = shape_or_mask(&shape, &roi)?;
+    let guess = k::guess_scan_rotation(centers.view::<Ix2>()?, &roi, frame_shape)?;
+    Ok(params::to_python(py, &guess)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, scaling=None))]
+fn scale<'py>(py: Python<'py>, features: Any<'py>, scaling: Option<Any<'py>>) -> Outcome<Any<'py>> {
+    let scaling: k::Scaling = scaling.map(|word| of_object(&word, Hyphens)).transpose()?.unwrap_or_default();
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?.to_owned();
+    Ok(work::run(py, None, |_| Ok(k::scale(features, &scaling)?))?.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, weight, *, shape=None, roi=None))]
+fn with_coordinates<'py>(
+    py: Python<'py>,
+    features: Any<'py>,
+    weight: f64,
+    shape: Option<Vec<usize>>,
+    roi: Option<Any<'py>>,
+) -> Outcome<Any<'py>> {
+    let roi = shape_or_mask(&shape, &roi)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?.to_owned();
+    Ok(k::with_coordinates(features, &roi, weight)?.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, graph, *, progress=None, **params))]
+fn ward(
+    py: Python<'_>,
+    features: Any<'_>,
+    graph: &Graph,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'_>>,
+) -> Outcome<Dendrogram> {
+    let params: k::WardParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    let tree = work::run(py, progress, |p| Ok(k::ward(features.to_owned(), &graph.0, &params, p)?))?;
+    Ok(Dendrogram(tree))
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, *, progress=None, **params))]
+fn linkage(
+    py: Python<'_>,
+    features: Any<'_>,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'_>>,
+) -> Outcome<Dendrogram> {
+    let params: k::LinkageParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    Ok(Dendrogram(work::run(py, progress, |p| Ok(k::linkage(features, &params, p)?))?))
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, graph, *, progress=None, **params))]
+fn graph_linkage(
+    py: Python<'_>,
+    features: Any<'_>,
+    graph: &Graph,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'_>>,
+) -> Outcome<Dendrogram> {
+    let params: k::GraphLinkageParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    Ok(Dendrogram(work::run(py, progress, |p| Ok(k::graph_linkage(features, &graph.0, &params, p)?))?))
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, n_clusters=None, *, centers=None, progress=None, **params))]
+fn k_means<'py>(
+    py: Python<'py>,
+    features: Any<'py>,
+    n_clusters: Option<usize>,
+    centers: Option<Any<'py>>,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::KMeansParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    let centers = Input::<f64>::optional("centers", &centers)?;
+    let centers = centers.as_ref().map(Input::view::<Ix2>).transpose()?;
+    let found = match (n_clusters, centers) {
+        (Some(n), None) => work::run(py, progress, |p| Ok(k::k_means(features, n, &params, p)?))?,
+        (None, Some(from)) => work::run(py, progress, |p| Ok(k::k_means_from(features, from, &params, p)?))?,
+        _ => {
+            return Err(Failure::input(
+                "n_clusters or centers must be given, and only one of them".to_owned(),
+            ));
+        }
+    };
+    Ok(found.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, n_components=None, *, means=None, progress=None, **params))]
+fn gaussian_mixture<'py>(
+    py: Python<'py>,
+    features: Any<'py>,
+    n_components: Option<usize>,
+    means: Option<Any<'py>>,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::MixtureParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    let means = Input::<f64>::optional("means", &means)?;
+    let means = means.as_ref().map(Input::view::<Ix2>).transpose()?;
+    let found = match (n_components, means) {
+        (Some(n), None) => work::run(py, progress, |p| Ok(k::gaussian_mixture(features, n, &params, p)?))?,
+        (None, Some(from)) => {
+            work::run(py, progress, |p| Ok(k::gaussian_mixture_from(features, from, &params, p)?))?
+        }
+        _ => {
+            return Err(Failure::input(
+                "n_components or means must be given, and only one of them".to_owned(),
+            ));
+        }
+    };
+    Ok(found.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, eps, *, progress=None, **params))]
+fn dbscan<'py>(
+    py: Python<'py>,
+    features: Any<'py>,
+    eps: f64,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::DbscanParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    Ok(work::run(py, progress, |p| Ok(k::dbscan(features, eps, &params, p)?))?.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, *, progress=None, **params))]
+fn hdbscan<'py>(
+    py: Python<'py>,
+    features: Any<'py>,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::HdbscanParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    Ok(work::run(py, progress, |p| Ok(k::hdbscan(features, &params, p)?))?.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, *, progress=None, **params))]
+fn optics<'py>(
+    py: Python<'py>,
+    features: Any<'py>,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::OpticsParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    Ok(work::run(py, progress, |p| Ok(k::optics(features, &params, p)?))?.to_python(py)?)
+}
+
+#[pyfunction]
+fn principal_components<'py>(py: Python<'py>, features: Any<'py>, n_components: usize) -> Outcome<Any<'py>> {
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    Ok(work::run(py, None, |_| Ok(k::principal_components(features, n_components)?))?.to_python(py)?)
+}
+
+#[pyfunction]
+fn adjusted_rand_index(a: Any<'_>, b: Any<'_>) -> Outcome<f64> {
+    Ok(k::adjusted_rand_index(&labels_of(&a)?, &labels_of(&b)?)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (features, labels, *, progress=None, **params))]
+fn silhouette<'py>(
+    py: Python<'py>,
+    features: Any<'py>,
+    labels: Any<'py>,
+    progress: Option<Py<PyAny>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::SilhouetteParams = of_keywords(params.as_ref(), Hyphens)?;
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?;
+    let labels = labels_of(&labels)?;
+    Ok(work::run(py, progress, |p| Ok(k::silhouette(features, &labels, &params, p)?))?.to_python(py)?)
+}
+
+#[pyfunction]
+fn davies_bouldin(features: Any<'_>, labels: Any<'_>) -> Outcome<Option<f64>> {
+    let features = Input::<f64>::new("features", &features)?;
+    Ok(k::davies_bouldin(features.view::<Ix2>()?, &labels_of(&labels)?)?)
+}
+
+#[pyfunction]
+fn within_cluster_sum_of_squares(features: Any<'_>, labels: Any<'_>) -> Outcome<f64> {
+    let features = Input::<f64>::new("features", &features)?;
+    Ok(k::within_cluster_sum_of_squares(features.view::<Ix2>()?, &labels_of(&labels)?)?)
+}
+
+/// A map of labels over a scan: −1 for noise, −2 outside.
+fn label_map(labels: &Any<'_>) -> Outcome<k::LabelMap> {
+    let labels = Input::<i64>::new("labels", labels)?;
+    let labels: ArrayViewD<'_, i64> = labels.view()?;
+    let roi = Roi::from_mask(labels.mapv(|label| label >= -1).view());
+    let of_samples = roi.gather(labels)?;
+    Ok(k::LabelMap::from_numbers(roi, &of_samples)?)
+}
+
+fn numbers(map: &k::LabelMap) -> ArrayD<i32> {
+    let mut numbers = map.groups().mapv(|label| label.map_or(-1, |label| label as i32));
+    let inside = map.roi().mask();
+    numbers.zip_mut_with(&inside, |number, &inside| *number = if inside { *number } else { -2 });
+    numbers
+}
+
+#[pyfunction]
+fn boundaries<'py>(py: Python<'py>, labels: Any<'py>, graph: &Graph) -> Outcome<Any<'py>> {
+    Ok(label_map(&labels)?.boundaries(&graph.0)?.to_python(py)?)
+}
+
+#[pyfunction]
+fn split<'py>(py: Python<'py>, labels: Any<'py>, graph: &Graph) -> Outcome<Any<'py>> {
+    Ok(moved(py, numbers(&label_map(&labels)?.split(&graph.0)?))?)
+}
+
+#[pyfunction]
+fn majority_filtered<'py>(py: Python<'py>, labels: Any<'py>, graph: &Graph) -> Outcome<Any<'py>> {
+    Ok(moved(py, numbers(&label_map(&labels)?.majority_filtered(&graph.0)?))?)
+}
+
+#[pyfunction]
+fn absorbed<'py>(
+    py: Python<'py>,
+    labels: Any<'py>,
+    graph: &Graph,
+    features: Any<'py>,
+    min_size: usize,
+) -> Outcome<Any<'py>> {
+    let features = Input::<f64>::new("features", &features)?;
+    let map = label_map(&labels)?.absorbed(&graph.0, features.view::<Ix2>()?, min_size)?;
+    Ok(moved(py, numbers(&map))?)
+}
+
+#[pyfunction]
+fn matched_clusters<'py>(py: Python<'py>, labels: Any<'py>, other: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(label_map(&labels)?.matched(&label_map(&other)?)?.to_python(py)?)
+}
+
+/// Results of several regions put in one map.
+#[pyfunction]
+#[pyo3(signature = (scan_shape, rois, rows, overlap=None))]
+fn merge_rows<'py>(
+    py: Python<'py>,
+    scan_shape: Vec<usize>,
+    rois: Vec<Any<'py>>,
+    rows: Vec<Any<'py>>,
+    overlap: Option<Any<'py>>,
+) -> Outcome<Any<'py>> {
+    let overlap: k::Overlap = overlap.map(|word| of_object(&word, Hyphens)).transpose()?.unwrap_or_default();
+    if rois.len() != rows.len() {
+        let error = nonius::Error::parameter("rows", "one array for each of rois", rows.len());
+        return Err(error.into());
+    }
+    let rois: Vec<Roi> = rois
+        .iter()
+        .map(|mask| Ok(Roi::from_mask(Input::new("rois", mask)?.view::<IxDyn>()?)))
+        .collect::<Outcome<_>>()?;
+    let rows: Vec<_> = rows.iter().map(|rows| Input::<f64>::new("rows", rows)).collect::<Outcome<_>>()?;
+    let views: Vec<_> = rows.iter().map(Input::view::<IxDyn>).collect::<Outcome<_>>()?;
+    Ok(k::merge_rows(&scan_shape, rois.iter().zip(views), overlap)?.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (shape, center, **params))]
+fn radial_bins<'py>(
+    py: Python<'py>,
+    shape: (usize, usize),
+    center: Any<'py>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: masks::RadialBinParams = of_keywords(params.as_ref(), Hyphens)?;
+    let center = Input::<f64>::new("center", &center)?.point()?;
+    Ok(masks::radial_bins(shape, center, &params)?.to_python(py)?)
+}
+
+#[pyfunction]
+#[pyo3(signature = (shape, center, radius, inner=None, hard=false))]
+fn disk<'py>(
+    py: Python<'py>,
+    shape: (usize, usize),
+    center: Any<'py>,
+    radius: f64,
+    inner: Option<f64>,
+    hard: bool,
+) -> Outcome<Any<'py>> {
+    let center = Input::<f64>::new("center", &center)?.point()?;
+    let edge = if hard { masks::Edge::Hard } else { masks::Edge::AntiAliased };
+    let mask = match inner {
+        None => masks::disk(shape, center, radius, edge)?,
+        Some(inner) => masks::ring(shape, center, inner, radius, edge)?,
+    };
+    Ok(mask.to_python(py)?)
+}
+
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Graph>()?;
+    module.add_class::<Dendrogram>()?;
+    for function in [
+        wrap_pyfunction!(pixel_statistics, module)?,
+        wrap_pyfunction!(log_sum, module)?,
+        wrap_pyfunction!(features, module)?,
+        wrap_pyfunction!(virtual_detectors, module)?,
+        wrap_pyfunction!(center_of_mass, module)?,
+        wrap_pyfunction!(deflection_field, module)?,
+        wrap_pyfunction!(guess_scan_rotation, module)?,
+        wrap_pyfunction!(scale, module)?,
+        wrap_pyfunction!(with_coordinates, module)?,
+        wrap_pyfunction!(ward, module)?,
+        wrap_pyfunction!(linkage, module)?,
+        wrap_pyfunction!(graph_linkage, module)?,
+        wrap_pyfunction!(k_means, module)?,
+        wrap_pyfunction!(gaussian_mixture, module)?,
+        wrap_pyfunction!(dbscan, module)?,
+        wrap_pyfunction!(hdbscan, module)?,
+        wrap_pyfunction!(optics, module)?,
+        wrap_pyfunction!(principal_components, module)?,
+        wrap_pyfunction!(adjusted_rand_index, module)?,
+        wrap_pyfunction!(silhouette, module)?,
+        wrap_pyfunction!(davies_bouldin, module)?,
+        wrap_pyfunction!(within_cluster_sum_of_squares, module)?,
+        wrap_pyfunction!(boundaries, module)?,
+        wrap_pyfunction!(split, module)?,
+        wrap_pyfunction!(majority_filtered, module)?,
+        wrap_pyfunction!(absorbed, module)?,
+        wrap_pyfunction!(matched_clusters, module)?,
+        wrap_pyfunction!(merge_rows, module)?,
+        wrap_pyfunction!(radial_bins, module)?,
+        wrap_pyfunction!(disk, module)?,
+    ] {
+        module.add_function(function)?;
+    }
+    Ok(())
+}

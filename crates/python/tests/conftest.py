@@ -1,0 +1,34 @@
+"""What several tests need: images whose displacement is known because it was put there."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20261)
+
+
+def blobs(shape, shift=(0.0, 0.0), seed=3, n=12, width=2.5, margin=0.0):
+    """Gaussians at random places, displaced by `shift` px."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    image = np.zeros(shape)
+    for cy, cx, height in zip(
+        rng.uniform(margin, shape[0] - margin, n),
+        rng.uniform(margin, shape[1] - margin, n),
+        rng.uniform(0.5, 2, n),
+    ):
+        image += height * np.exp(
+            -((y - cy - shift[0]) ** 2 + (x - cx - shift[1]) ** 2) / (2 * width**2)
+        )
+    return image
+
+
+def disks(shape, centers, radius, counts=1000.0, background=10.0):
+    """Disks with an edge one pixel wide on a background."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    frame = np.full(shape, float(background))
+    for cy, cx in centers:
+        frame += counts * np.clip(radius + 0.5 - np.hypot(y - cy, x - cx), 0, 1)
+    return frame
