@@ -30,8 +30,8 @@ pub(crate) fn of_keywords<P: DeserializeOwned + Default>(
 
 /// A value that serde knows, from one of Python.
 pub(crate) fn of_object<P: DeserializeOwned>(object: &Bound<'_, PyAny>, spelling: Spelling) -> Outcome<P> {
-    let mut plain = plain(object, spelling)?;
-    serde_path_to_error::deserialize(&mut Depythonizer::from_object(&mut plain)).map_err(|error| {
+    let plain = plain(object, spelling)?;
+    serde_path_to_error::deserialize(&mut Depythonizer::from_object(&plain)).map_err(|error| {
         let path = error.path().to_string();
         let problem = error.inner().to_string();
         // Errors of Python's come with the name of their class.
