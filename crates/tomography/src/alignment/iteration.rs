@@ -1,6 +1,6 @@
 //! What every alignment by re-projection shares: reconstruct, project, correct, repeat.
 
-use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis};
+use ndarray::{Array3, Array4, ArrayView2, ArrayView3, ArrayView4, Axis};
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{Error, Progress, Real, Result, check_positive, check_shape};
 use rayon::prelude::*;
@@ -458,7 +458,7 @@ impl<'a, F: Real> Alignment<'a, F> {
     }
 
     /// [`reconstruct`](Self::reconstruct) from these images, of the level's shape, rather than its own.
-    fn reconstruct_from(&mut self, iterations: usize, images: Option<ArrayView3<'_, F>>) -> Result<f64> {
+    fn reconstruct_from(&mut self, iterations: usize, images: Option<Array3<F>>) -> Result<f64> {
         let level = &mut self.level;
         let offsets = match &level.binned {
             Some(binned) => binned.offsets(&self.offsets),
@@ -471,6 +471,7 @@ impl<'a, F: Real> Alignment<'a, F> {
         };
         let method = MitraParams { iterations, ..self.aligner.iteration().reconstruction.clone() };
         let warm = level.volume.take().filter(|_| level.warm);
+        level.reprojections = Array4::zeros((0, 0, 0, 0));
         let reconstruction = method.reconstruct_with(
             &level.projector,
             images.as_ref().map_or(own_images, |images| images.view()).insert_axis(Axis(3)),
@@ -479,7 +480,10 @@ impl<'a, F: Real> Alignment<'a, F> {
             &nonius_core::NoProgress,
             &mut self.scratch,
         )?;
-        drop(warm);
+        // Freed first: another stack is about to be needed.
+        drop((warm, images));
+        let [n, j, k] = level.projector.stack_shape();
+        level.reprojections = Array4::zeros((n, j, k, 1));
         level.projector.forward(reconstruction.volume.view(), None, level.reprojections.view_mut())?;
         level.volume = Some(reconstruction.volume);
         Ok(reconstruction.losses.last().copied().unwrap_or(0.0))
@@ -490,30 +494,33 @@ impl<'a, F: Real> Alignment<'a, F> {
     /// Signs of the size of a tenth of the residuals are added to the images at random; the part of them that the
     /// re-projections take up is the influence of an image on its own prediction (S. Ramani and others, IEEE Trans.
     /// Image Process. 17 (2008) 1540–1554).
-    fn freedom(&mut self, before: ArrayView3<'_, F>, iterations: usize) -> Result<Vec<f64>> {
+    fn freedom(&mut self, iterations: usize) -> Result<Vec<f64>> {
         let comparison = self.comparison();
+        let before = &comparison.reprojections;
         let mut squares = 0.0;
         for (index, value) in comparison.images.indexed_iter() {
             if comparison.weights.as_ref().is_none_or(|weights| weights[index] > F::zero()) {
                 squares += (value.f64() - before[index].f64()).powi(2);
             }
         }
-        let size = 0.1 * (squares / comparison.images.len() as f64).sqrt();
+        let (n, n_j, n_k) = before.dim();
+        let size = 0.1 * (squares / before.len() as f64).sqrt();
         let sign = |index: (usize, usize, usize)| if random_bit(index.into()) { size } else { -size };
+        let signed_sum = |image: ArrayView2<'_, F>, i: usize| -> f64 {
+            image.indexed_iter().map(|((j, k), value)| sign((i, j, k)) * value.f64()).sum()
+        };
+        let sums: Vec<f64> = (0..n).map(|i| signed_sum(before.index_axis(Axis(0), i), i)).collect();
         let mut perturbed = comparison.images.to_owned();
         perturbed.indexed_iter_mut().for_each(|(index, value)| *value += F::of(sign(index)));
-        self.reconstruct_from(iterations, Some(perturbed.view()))?;
+        self.reconstruct_from(iterations, Some(perturbed))?;
         let after = self.level.reprojections.view().remove_axis(Axis(3));
         let freedom = |i: usize| {
-            let image = before.index_axis(Axis(0), i);
-            let change = image.indexed_iter().zip(after.index_axis(Axis(0), i));
-            let taken_up: f64 =
-                change.map(|(((j, k), before), after)| sign((i, j, k)) * (after.f64() - before.f64())).sum();
+            let taken_up = signed_sum(after.index_axis(Axis(0), i), i) - sums[i];
             // Without residuals there is nothing to scale.
-            let influence = if size > 0.0 { taken_up / (size * size * image.len() as f64) } else { 0.0 };
+            let influence = if size > 0.0 { taken_up / (size * size * (n_j * n_k) as f64) } else { 0.0 };
             (1.0 - influence).clamp(0.05, 1.0)
         };
-        Ok((0..before.len_of(Axis(0))).map(freedom).collect())
+        Ok((0..n).map(freedom).collect())
     }
 
     fn compare(&self, stage: &Stage) -> Result<Vec<Correction>> {
@@ -565,11 +572,10 @@ impl<'a, F: Real> Alignment<'a, F> {
             &Stage { scale: OpticalFlowParams::default().smoothing, ..finest },
             &self.comparison(),
         )?;
-        let volume = self.level.volume.take().expect("it was reconstructed").remove_axis(Axis(3));
-        let [n, j, k] = self.level.projector.stack_shape();
-        let reprojections = std::mem::replace(&mut self.level.reprojections, Array4::zeros((n, j, k, 1)));
-        let reprojections = reprojections.remove_axis(Axis(3));
-        let freedom = self.freedom(reprojections.view(), params.final_iterations)?;
+        let volume = self.level.volume.take().expect("it was reconstructed");
+        let freedom = self.freedom(params.final_iterations)?;
+        self.level.volume = None;
+        self.level.projector.forward(volume.view(), None, self.level.reprojections.view_mut())?;
         let change: Vec<[f64; 2]> = self
             .offsets
             .iter()
@@ -595,8 +601,8 @@ impl<'a, F: Real> Alignment<'a, F> {
         Ok(Aligned {
             geometry: self.start.with_offsets(&self.offsets)?,
             report: self.report,
-            volume,
-            reprojections,
+            volume: volume.remove_axis(Axis(3)),
+            reprojections: self.level.reprojections.remove_axis(Axis(3)),
         })
     }
 }
