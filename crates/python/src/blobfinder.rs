@@ -484,7 +484,7 @@ fn find_disks<'py>(
     let roi = self::roi(&mask)?;
     let double = is_double(&frames)?;
     let found = Frames::new(&frames)?.with_scan(|scan| {
-        work::run(py, progress, |progress| {
+        work::over(py, scan, progress, |progress| {
             let selection = scan.select(roi.as_ref())?;
             let pass = PassParams::default();
             Ok(if double {
@@ -522,7 +522,7 @@ fn correlate_frames<'py>(
     let found = Frames::new(&frames)?.with_scan(|scan| {
         macro_rules! by {
             ($t:ty) => {
-                work::run(py, progress, |progress| {
+                work::over(py, scan, progress, |progress| {
                     let templates = [template.0.clone()];
                     let mut plan = b::CorrelationPlan::<$t>::new(scan.frame_shape(), &templates, &params)?;
                     if let Some(live) = live {
@@ -579,7 +579,7 @@ fn refine_lattices<'py>(
     let found = Frames::new(&frames)?.with_scan(|scan| {
         macro_rules! by {
             ($t:ty) => {
-                work::run(py, progress, |progress| {
+                work::over(py, scan, progress, |progress| {
                     let shape = scan.frame_shape();
                     let mut refiner =
                         b::LatticeRefiner::<$t>::new(shape, &template.0, &start, &params, zero_shift)?;
@@ -614,7 +614,7 @@ fn integrate_disks<'py>(
     let mask = Input::optional("roi", &roi)?;
     let roi = self::roi(&mask)?;
     let sums = Frames::new(&frames)?.with_scan(|scan| {
-        work::run(py, progress, |progress| {
+        work::over(py, scan, progress, |progress| {
             let integrator = b::DiskIntegrator::new(&template.0, centers)?;
             Ok(pass(&scan.select(roi.as_ref())?, &integrator, &PassParams::default(), progress)?)
         })
@@ -634,7 +634,7 @@ fn sum_frames<'py>(
     let mask = Input::optional("roi", &roi)?;
     let roi = self::roi(&mask)?;
     let sum = Frames::new(&frames)?.with_scan(|scan| {
-        work::run(py, progress, |progress| {
+        work::over(py, scan, progress, |progress| {
             Ok(pass(&scan.select(roi.as_ref())?, &b::FrameSum, &PassParams::default(), progress)?)
         })
     })?;

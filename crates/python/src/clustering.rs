@@ -260,7 +260,7 @@ fn pixel_statistics<'py>(
     let frames = Frames::new(&frames)?;
     let Some(labels) = Input::<i64>::optional("labels", &labels)? else {
         let maps = frames.with_scan(|scan| {
-            work::run(py, progress, |progress| {
+            work::over(py, scan, progress, |progress| {
                 let consumer = k::PixelStatistics { nan };
                 Ok(pass(&scan.select(roi.as_ref())?, &consumer, &PassParams::default(), progress)?)
             })
@@ -269,7 +269,7 @@ fn pixel_statistics<'py>(
     };
     let groups = labels.view::<IxDyn>()?.mapv(|label| usize::try_from(label).ok());
     let maps = frames.with_scan(|scan| {
-        work::run(py, progress, |progress| {
+        work::over(py, scan, progress, |progress| {
             let consumer = k::LabelledStatistics::new(groups.view(), nan)?;
             Ok(pass(&scan.select(roi.as_ref())?, &consumer, &PassParams::default(), progress)?)
         })
@@ -283,7 +283,7 @@ macro_rules! of_a_pass {
         let mask = Input::optional("roi", &$roi)?;
         let roi = self::roi(&mask)?;
         let rows = Frames::new(&$frames)?.with_scan(|$scan| {
-            work::run($py, $progress, |progress| {
+            work::over($py, $scan, $progress, |progress| {
                 let consumer = $consumer;
                 Ok(pass(&$scan.select(roi.as_ref())?, &consumer, &PassParams::default(), progress)?)
             })

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use nonius::{NoProgress, Progress};
+use nonius::{NoProgress, Progress, Scan};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -223,6 +223,24 @@ pub(crate) fn run<T: Send>(
         (None, Some(outcome)) => outcome,
         (None, None) => Err(Failure::input("the work was given up".to_owned())),
     }
+}
+
+/// Fewest pixels of a scan for which it pays to wake the pool, which takes 20 µs.
+const WORTH_THE_POOL: usize = 1 << 14;
+
+/// [`run`], for a pass over a scan: one of few pixels is done before the pool would have begun.
+pub(crate) fn over<T: Send>(
+    py: Python<'_>,
+    scan: &Scan<'_>,
+    progress: Option<Py<PyAny>>,
+    work: impl FnOnce(&dyn Progress) -> Outcome<T> + Send,
+) -> Outcome<T> {
+    let (h, w) = scan.frame_shape();
+    let n_pixels = scan.len().saturating_mul(h).saturating_mul(w);
+    if progress.is_none() && n_pixels < WORTH_THE_POOL {
+        return py.detach(|| alone(work));
+    }
+    run(py, progress, work)
 }
 
 /// Short work, in this thread and without the interpreter.
