@@ -263,7 +263,9 @@ def test_a_forked_process_has_threads_of_its_own():
 def test_ctrl_c_stops_long_work():
     process = run(
         """
-        import numpy as np, pynonius
+        import signal, numpy as np, pynonius
+        # What a shell starts in the background ignores SIGINT, and so does Python then.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         frames = np.random.default_rng(0).normal(size=(3000, 128, 128)).astype("f4")
         print("begun", flush=True)
         try:
@@ -277,17 +279,8 @@ def test_ctrl_c_stops_long_work():
         process.wait(0.5)
     except subprocess.TimeoutExpired:
         pass
-    # On a machine with other work a signal was once seen to need more than half a minute.
-    for _ in range(6):
-        process.send_signal(signal.SIGINT)
-        try:
-            out, err = process.communicate(timeout=20)
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    else:
-        process.kill()
-        pytest.fail("does not stop within two minutes")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
     assert out == "stopped\n", err
 
 
