@@ -32,3 +32,27 @@ def disks(shape, centers, radius, counts=1000.0, background=10.0):
     for cy, cx in centers:
         frame += counts * np.clip(radius + 0.5 - np.hypot(y - cy, x - cx), 0, 1)
     return frame
+
+
+AGREEMENTS = {}
+
+
+@pytest.fixture
+def agree():
+    """Asserts how far two results may differ, and keeps the largest difference for the summary of the run."""
+
+    def within(name, difference, limit):
+        difference = float(difference)
+        before = AGREEMENTS.get(name, (0.0, limit))
+        AGREEMENTS[name] = (max(before[0], difference), limit)
+        assert difference <= limit, f"{name}: {difference:.3g}, allowed {limit:.3g}"
+
+    return within
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The figures of docs/python.md."""
+    if AGREEMENTS:
+        terminalreporter.section("agreement with other packages: largest difference, and what is allowed")
+    for name, (difference, limit) in AGREEMENTS.items():
+        terminalreporter.write_line(f"{difference:9.2e}  {limit:9.2e}  {name}")

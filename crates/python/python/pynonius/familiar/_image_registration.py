@@ -20,16 +20,6 @@ def _wraps(boundary: str) -> None:
     refuse("boundary", boundary, "wrap", "frames that do not wrap: pynonius.chi2.chi2_shift")
 
 
-def _listed(found: _c.GridShift, return_error: bool, return_chi2array: bool) -> list[Any]:
-    result: list[Any] = [found.dx, found.dy]
-    if return_error:
-        result += [found.err_x, found.err_y]
-    if return_chi2array:
-        y, x = np.meshgrid(found.y, found.x, indexing="ij")
-        result.append((x, y, found.map))
-    return result
-
-
 def chi2_shift(
     im1: ArrayLike,
     im2: ArrayLike,
@@ -65,7 +55,13 @@ def chi2_shift(
         max_auto_size=max_auto_size,
         max_nsig=max_nsig,
     )
-    return _listed(found, return_error, return_chi2array)
+    result: list[Any] = [found.dx, found.dy]
+    if return_error:
+        result += [found.err_x, found.err_y]
+    if return_chi2array:
+        y, x = np.meshgrid(found.y, found.x, indexing="ij")
+        result.append((x, y, found.map))
+    return result
 
 
 def chi2_shift_iterzoom(
@@ -78,26 +74,27 @@ def chi2_shift_iterzoom(
     zeromean: bool = False,
     return_error: bool = True,
     return_chi2array: bool = False,
-    zoom_shape: tuple[int, int] = (10, 10),
-    rezoom_shape: tuple[int, int] = (100, 100),
-    rezoom_factor: float = 5,
-    mindiff: float = 1,
     **how: Any,
-) -> list[Any]:
-    """image_registration's: ``[dx, dy, edx, edy]`` by zooming in again and again, which needs no `upsample_factor`."""
-    without_effect(how, *_HOW)
+) -> list[float]:
+    """image_registration's: ``[dx, dy, edx, edy]``, the minimum of chi-squared itself and its joint errors.
+
+    The model, which does not run, was to zoom in again and again; how (`upsample_factor`, ``zoom_shape``,
+    ``rezoom_shape``, ``rezoom_factor``, ``mindiff``) has no effect.
+
+    >>> import numpy as np
+    >>> image = np.random.default_rng(0).normal(size=(32, 33)).cumsum(0).cumsum(1)
+    >>> dx, dy, edx, edy = chi2_shift_iterzoom(image, shift2d(image, 1.25, -0.5))
+    >>> round(dx, 6), round(dy, 6)
+    (1.25, -0.5)
+    """
+    without_effect(how, *_HOW, "zoom_shape", "rezoom_shape", "rezoom_factor", "mindiff")
     _wraps(boundary)
-    found = _c.grid_chi2_shift_iterzoom(
-        im1,
-        im2,
-        err,
-        zeromean=zeromean,
-        mindiff=mindiff,
-        zoom_shape=tuple(zoom_shape),
-        rezoom_shape=tuple(rezoom_shape),
-        rezoom_factor=rezoom_factor,
-    )
-    return _listed(found, return_error, return_chi2array)
+    refuse("return_chi2array", return_chi2array, False, "values of chi-squared: pynonius.chi2.chi2_surface")
+    sigma = 1.0 if err is None else err
+    found = _c.chi2_shift(im1, im2, sigma=sigma, frame="periodic", region="joint", offset=zeromean)
+    dy, dx = found.shift.tolist()
+    edy, edx = found.errors.mean(axis=1).tolist()
+    return [dx, dy, edx, edy] if return_error else [dx, dy]
 
 
 def chi2n_map(

@@ -1,0 +1,121 @@
+"""scikit-image's registration beside ours, on the images that scikit-image brings."""
+
+import inspect
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pynonius import familiar
+
+IMAGES = ["brick", "camera", "cell", "clock", "coins", "grass", "gravel", "moon", "page", "text"]
+
+
+def image_of(name):
+    from skimage import data
+
+    return getattr(data, name)()[:160, :131].astype(float)
+
+
+@pytest.mark.parametrize("name", ["phase_cross_correlation", "optical_flow_tvl1", "optical_flow_ilk"])
+def test_signatures(name):
+    from skimage import registration
+
+    ours = inspect.signature(getattr(familiar, name)).parameters
+    theirs = inspect.signature(getattr(registration, name)).parameters
+    assert {k: p.default for k, p in ours.items()} == {k: p.default for k, p in theirs.items()}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("factor", [1, 10, 100])
+@pytest.mark.parametrize("normalization", ["phase", None])
+def test_phase_cross_correlation(name, factor, normalization, agree):
+    from skimage.registration import phase_cross_correlation
+
+    image = image_of(name)
+    # The shift of the gallery's example of sub-pixel registration.
+    moved = np.fft.ifft2(ndimage.fourier_shift(np.fft.fft2(image), (-22.4, 13.32))).real
+    keywords = {"upsample_factor": factor, "normalization": normalization}
+    shift, error, phase = familiar.phase_cross_correlation(image, moved, **keywords)
+    theirs = phase_cross_correlation(image, moved, **keywords)
+    agree("phase_cross_correlation, shift, px", np.abs(shift - theirs[0]).max(), 1e-9)
+    if normalization is None:
+        # Of phase correlation, ours are those of the images and not of their normalised spectra.
+        difference = np.abs(np.subtract((error, phase), theirs[1:])).max()
+        agree("phase_cross_correlation, error and phase, normalization=None", difference, 1e-6)
+
+
+def test_phase_cross_correlation_of_transforms_and_volumes(agree):
+    from skimage import data
+    from skimage.registration import phase_cross_correlation
+
+    volume = data.binary_blobs(length=24, n_dim=3, volume_fraction=0.3, rng=1).astype(float)
+    moved = np.roll(volume, (2, -3, 4), (0, 1, 2))
+    f, g = np.fft.fftn(volume), np.fft.fftn(moved)
+    for arrays, space in (((volume, moved), "real"), ((f, g), "fourier")):
+        for factor in (1, 4):
+            keywords = {"space": space, "upsample_factor": factor}
+            ours = familiar.phase_cross_correlation(*arrays, **keywords)[0]
+            theirs = phase_cross_correlation(*arrays, **keywords)[0]
+            agree("phase_cross_correlation, volumes and transforms, px", np.abs(ours - theirs).max(), 1e-9)
+
+
+@pytest.mark.parametrize("name", ["camera", "coins", "gravel", "moon"])
+def test_phase_cross_correlation_with_masks(name, agree):
+    """Theirs is on whole pixels; ours goes below them, and takes NaN behind a mask."""
+    from skimage.registration import phase_cross_correlation
+
+    image = image_of(name)
+    reference, moving = image[10:110, 10:110], image[14:114, 3:103]
+    mask = np.ones(reference.shape, bool)
+    mask[40:60, 20:50] = False
+    ours = familiar.phase_cross_correlation(
+        reference, np.where(mask, moving, np.nan), reference_mask=mask, moving_mask=mask
+    )[0]
+    theirs = phase_cross_correlation(reference, moving, reference_mask=mask, moving_mask=mask)[0]
+    agree("phase_cross_correlation, masks, px", np.abs(ours - theirs).max(), 0.02)
+
+
+def test_phase_cross_correlation_tells_which_wrap_is_meant():
+    image = image_of("camera")
+    reference, moving = image[:100, :100], image[20:120, 10:110]
+    shift, _, _ = familiar.phase_cross_correlation(reference, moving, disambiguate=True)
+    np.testing.assert_array_equal(shift, (20, 10))
+
+
+def pairs():
+    from skimage import color, data
+
+    camera = data.camera()[100:228, 150:278] / 255
+    y, x = np.mgrid[: camera.shape[0], : camera.shape[1]]
+    at = [y + np.sin(x / 20), x + np.cos(y / 20)]
+    yield "camera", camera, ndimage.map_coordinates(camera, at, order=3, mode="nearest")
+    # The pair of both functions' own example, its middle.
+    left, right, _ = data.stereo_motorcycle()
+    yield "motorcycle", *(color.rgb2gray(image)[150:350, 250:500] for image in (right, left))
+
+
+@pytest.mark.parametrize("name, limit", [("tvl1", 0.03), ("ilk", 0.03)])
+def test_optical_flow(name, limit, agree):
+    from skimage import registration
+
+    for pair, image, moved in pairs():
+        ours = getattr(familiar, f"optical_flow_{name}")(image, moved)
+        theirs = getattr(registration, f"optical_flow_{name}")(image, moved)
+        assert ours.dtype == theirs.dtype == np.float32
+        inside = np.s_[:, 12:-12, 12:-12]
+        difference = np.abs(ours - theirs)[inside]
+        # Pyramids are resampled otherwise: typical differences are far below those from the truth.
+        agree(f"optical_flow_{name}, {pair}, median, px", np.median(difference), limit)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_optical_flow_scales_whole_numbers(dtype, agree):
+    from skimage import data, registration, util
+
+    as_dtype = {np.uint8: util.img_as_ubyte, np.uint16: util.img_as_uint, np.int16: util.img_as_int}[dtype]
+    image = as_dtype(data.camera()[100:160, 150:220])
+    moved = np.roll(image, 1, 0)
+    ours = familiar.optical_flow_tvl1(image, moved)
+    theirs = registration.optical_flow_tvl1(image, moved)
+    agree("optical_flow_tvl1 of whole numbers, median, px", np.median(np.abs(ours - theirs)), 0.03)
