@@ -73,7 +73,7 @@ def test_phase_cross_correlation_with_masks(name, agree):
         reference, np.where(mask, moving, np.nan), reference_mask=mask, moving_mask=mask
     )[0]
     theirs = phase_cross_correlation(reference, moving, reference_mask=mask, moving_mask=mask)[0]
-    agree("phase_cross_correlation, masks, px", np.abs(ours - theirs).max(), 0.02)
+    agree("phase_cross_correlation, masks, whole pixels, px", np.abs(ours - theirs).max(), 1e-6)
 
 
 def test_phase_cross_correlation_tells_which_wrap_is_meant():
@@ -95,7 +95,7 @@ def pairs():
     yield "motorcycle", *(color.rgb2gray(image)[150:350, 250:500] for image in (right, left))
 
 
-@pytest.mark.parametrize("name, limit", [("tvl1", 0.03), ("ilk", 0.03)])
+@pytest.mark.parametrize("name, limit", [("tvl1", 0.01), ("ilk", 0.3)])
 def test_optical_flow(name, limit, agree):
     from skimage import registration
 
@@ -105,8 +105,9 @@ def test_optical_flow(name, limit, agree):
         assert ours.dtype == theirs.dtype == np.float32
         inside = np.s_[:, 12:-12, 12:-12]
         difference = np.abs(ours - theirs)[inside]
-        # Pyramids are resampled otherwise: typical differences are far below those from the truth.
-        agree(f"optical_flow_{name}, {pair}, median, px", np.median(difference), limit)
+        # Pyramids are resampled otherwise, which tells where an image has no texture.
+        agree(f"optical_flow_{name}, {pair}, median, px", np.median(difference), 1e-3)
+        agree(f"optical_flow_{name}, {pair}, 99 of 100 px, px", np.quantile(difference, 0.99), limit)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
@@ -118,4 +119,4 @@ def test_optical_flow_scales_whole_numbers(dtype, agree):
     moved = np.roll(image, 1, 0)
     ours = familiar.optical_flow_tvl1(image, moved)
     theirs = registration.optical_flow_tvl1(image, moved)
-    agree("optical_flow_tvl1 of whole numbers, median, px", np.median(np.abs(ours - theirs)), 0.03)
+    agree("optical_flow_tvl1 of whole numbers, median, px", np.median(np.abs(ours - theirs)), 1e-5)

@@ -239,10 +239,16 @@ class _Points(NamedTuple):
         return self.centers if self.refineds is None else self.refineds
 
     def where(self, selector: Bools) -> PointSelection:
-        values = (self.centers, self.positions, self.peak_values, self.peak_elevations)
-        ones = np.ones(len(selector))
-        chosen = [(ones if value is None else np.asarray(value))[selector] for value in values]
-        return PointSelection(*chosen, selector)
+        def chosen(values: ArrayLike | None) -> Floats:
+            return (np.ones(len(selector)) if values is None else np.asarray(values))[selector]
+
+        return PointSelection(
+            centers=chosen(self.centers),
+            refineds=chosen(self.positions),
+            peak_values=chosen(self.peak_values),
+            peak_elevations=chosen(self.peak_elevations),
+            selector=selector,
+        )
 
     def match(self, found: _b.LatticeMatch) -> Match:
         return Match(self.where(found.selector), found)

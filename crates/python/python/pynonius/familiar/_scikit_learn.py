@@ -109,7 +109,7 @@ class _Estimator:
 
     def __repr__(self) -> str:
         usual = inspect.signature(type(self)).parameters
-        given = [f"{k}={v!r}" for k, v in self.get_params().items() if v is not usual[k].default]
+        given = [f"{k}={v!r}" for k, v in sorted(self.get_params().items()) if v is not usual[k].default]
         return f"{type(self).__name__}({', '.join(given)})"
 
     def fit(self, X: ArrayLike, y: None = None) -> Self:
@@ -314,7 +314,8 @@ class KMeans(_Estimator):
 
     def predict(self, X: ArrayLike) -> Integers:
         """The nearest centre of every row of `X`."""
-        return self.transform(X).argmin(axis=1)
+        nearest: Integers = self.transform(X).argmin(axis=1)
+        return nearest
 
 
 class DBSCAN(_Estimator):
