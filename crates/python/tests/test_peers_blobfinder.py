@@ -15,7 +15,8 @@ def test_signatures(name):
 
     model = getattr(fullmatch if name == "FullMatcher" else gridmatching, name)
     method = "full_match" if name == "FullMatcher" else "fastmatch"
-    for ours, theirs in ((getattr(familiar, name), model), (getattr(getattr(familiar, name), method), getattr(model, method))):
+    stand_in = getattr(familiar, name)
+    for ours, theirs in ((stand_in, model), (getattr(stand_in, method), getattr(model, method))):
         ours, theirs = inspect.signature(ours).parameters, inspect.signature(theirs).parameters
         assert {k: p.default for k, p in ours.items()} == {k: p.default for k, p in theirs.items()}
 

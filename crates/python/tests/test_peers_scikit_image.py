@@ -95,19 +95,22 @@ def pairs():
     yield "motorcycle", *(color.rgb2gray(image)[150:350, 250:500] for image in (right, left))
 
 
-@pytest.mark.parametrize("name, limit", [("tvl1", 0.01), ("ilk", 0.3)])
-def test_optical_flow(name, limit, agree):
+# Where an image has no texture, Lucas and Kanade's systems are all but singular and rounding grows.
+@pytest.mark.parametrize("name, largest", [("tvl1", 1e-6), ("ilk", 2e-3)])
+def test_optical_flow(name, largest, agree):
     from skimage import registration
 
+    ours, theirs = (getattr(m, f"optical_flow_{name}") for m in (familiar, registration))
     for pair, image, moved in pairs():
-        ours = getattr(familiar, f"optical_flow_{name}")(image, moved)
-        theirs = getattr(registration, f"optical_flow_{name}")(image, moved)
-        assert ours.dtype == theirs.dtype == np.float32
-        inside = np.s_[:, 12:-12, 12:-12]
-        difference = np.abs(ours - theirs)[inside]
-        # Pyramids are resampled otherwise, which tells where an image has no texture.
-        agree(f"optical_flow_{name}, {pair}, median, px", np.median(difference), 1e-3)
-        agree(f"optical_flow_{name}, {pair}, 99 of 100 px, px", np.quantile(difference, 0.99), limit)
+        double = [flow(image, moved, dtype=np.float64)[:, 12:-12, 12:-12] for flow in (ours, theirs)]
+        agree(f"optical_flow_{name}, {pair}, float64, px", np.abs(double[0] - double[1]).max(), largest)
+        single = [flow(image, moved)[:, 12:-12, 12:-12] for flow in (ours, theirs)]
+        assert single[0].dtype == single[1].dtype == np.float32
+        difference = np.abs(single[0] - single[1])
+        agree(f"optical_flow_{name}, {pair}, float32, median, px", np.median(difference), 1e-3)
+        # Single precision takes either as far from its own answer in double precision as from the other's.
+        rounding = np.abs(single[1] - double[1])
+        assert np.quantile(difference, 0.99) < 2 * np.quantile(rounding, 0.99) + 1e-4
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])

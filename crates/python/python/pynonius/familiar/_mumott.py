@@ -228,13 +228,13 @@ def run_phase_matching_alignment(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Any:
-    """mumott's. With its container: a dict of the reconstruction, its projections and the reference, and the container's
-    geometry has its new offsets. With a `pynonius.tomography.Geometry` and line integrals in `projections` (n, j, k):
-    the volume, its projections, and the geometry with its new offsets.
+    """mumott's: a dict of the reconstruction, its projections and the reference; the geometry of `data_container` has
+    its new offsets afterwards.
 
-    Of `reconstruction_pipeline_kwargs` only ``optimizer_kwargs`` (`maxiter`, `nestorov_weight`, `step_size`, `ftol`) have
-    an effect; the pipeline is ``run_mitra``. An `upsampling` above 1 begins on whole pixels. `seed` is for
-    `relative_sample_size` and `relaxation_weight`.
+    With a `pynonius.tomography.Geometry` in its place, and line integrals in `projections` (n, j, k): the volume, its
+    projections, and a geometry with the new offsets. Of `reconstruction_pipeline_kwargs` only ``optimizer_kwargs``
+    (``maxiter``, ``nestorov_weight``, ``step_size``, ``ftol``) has an effect; the pipeline is ``run_mitra``. An
+    `upsampling` above 1 begins on whole pixels. `seed` is for `relative_sample_size` and `relaxation_weight`.
     """
     if getattr(reconstruction_pipeline, "__name__", "run_mitra") != "run_mitra":
         raise Error(f"reconstruction_pipeline must be run_mitra, got {reconstruction_pipeline!r}")

@@ -83,7 +83,10 @@ def optical_flow_tvl1(
     prefilter: bool = False,
     dtype: DTypeLike = np.float32,
 ) -> Reals:
-    """scikit-image's: the flow (2, y, x), px, in the precision `dtype`. Images of integers are scaled to 0 to 1, or -1 to 1."""
+    """scikit-image's: the flow (2, y, x), px, in the precision `dtype`.
+
+    Images of whole numbers count as parts of the greatest of their type.
+    """
     return _r.tvl1(
         _floats(reference_image, dtype),
         _floats(moving_image, dtype),
@@ -106,7 +109,10 @@ def optical_flow_ilk(
     prefilter: bool = False,
     dtype: DTypeLike = np.float32,
 ) -> Reals:
-    """scikit-image's: the flow (2, y, x), px, in the precision `dtype`. Images of integers are scaled to 0 to 1, or -1 to 1."""
+    """scikit-image's: the flow (2, y, x), px, in the precision `dtype`.
+
+    Images of whole numbers count as parts of the greatest of their type.
+    """
     return _r.lucas_kanade(
         _floats(reference_image, dtype),
         _floats(moving_image, dtype),

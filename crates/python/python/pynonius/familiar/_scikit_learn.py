@@ -206,7 +206,10 @@ def linkage_tree(
     return_distance: bool = False,
 ) -> tuple[Any, ...]:
     """scikit-learn's: merges, number of connected components, number of leaves, and the parent of every node where
-    there is a graph, None otherwise; with `return_distance` also the distances. On a graph, merges end at `n_clusters`."""
+    there is a graph, None otherwise; with `return_distance` also the distances.
+
+    On a graph, merges end at `n_clusters`.
+    """
     tree = _tree(np.reshape(X, (-1, 1)) if np.ndim(X) == 1 else X, connectivity, linkage, affinity)
     n = tree.n_samples
     n_merges = len(tree.merges)
