@@ -64,12 +64,13 @@ def test_chi2_shift_of_its_tests(generators, agree):
         # As they are, its scenes are lost in its noise: their standard deviation is 3e-4.
         assert extended.std() < 1e-3
         extended /= extended.std()
-        for noise in (0.05, 0.5):
+        for noise in (0.5, 2.0):
             offset = generators.make_offset_extended(extended, *shift, noise=noise)
             ours = familiar.chi2_shift(extended, offset, noise, return_error=True, upsample_factor="auto")
             theirs = generators.chi2_shift(extended, offset, noise, return_error=True, upsample_factor="auto")
             agree("chi2_shift, extended scenes, px", np.abs(np.subtract(ours, theirs)).max(), 1e-6)
-            assert np.all(np.abs(np.subtract(ours[:2], shift)) < 4 * np.array(ours[2:]))
+            # The grid has 512 points per pixel at most.
+            assert np.all(np.abs(np.subtract(ours[:2], shift)) < 4 * np.array(ours[2:]) + 2e-3)
         image, moved, _ = generators.make_offset_images(*shift, size)
         difference = np.subtract(familiar.chi2_shift(image, moved), generators.chi2_shift(image, moved))
         agree("chi2_shift, sources of its tests, px", np.abs(difference).max(), 1e-6)
