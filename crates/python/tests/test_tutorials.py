@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pynonius import io, tomography
+
+from conftest import blobs, disks
+
 FOLDER = Path(__file__).parent.parent / "tutorials"
 BORDER = re.compile(r"^# %%(.*)$", re.MULTILINE)
 #: Files with cells; others are modules that they share.
@@ -86,3 +90,48 @@ def test_tutorial(path, tmp_path, monkeypatch, plt, capsys):
     for picture in pictures:
         image = plt.imread(picture)
         assert min(image.shape[:2]) >= 300 and image[..., :3].std() > 0.02, f"{picture.name} is blank"
+
+
+def a_scan():
+    """Two crystals."""
+    steps = [(i, j) for i in range(-2, 3) for j in range(-2, 3)]
+    cells = np.array([[(0, 10), (12, 0)], [(5, 9), (-11, 6)]])
+    patterns = [disks((64, 64), 31.6 + np.array(steps) @ cell, 2, 120) for cell in cells]
+    counts = np.random.default_rng(2).poisson([patterns[x > 3] for y in range(5) for x in range(8)])
+    io.write_blo("scan.blo", counts.reshape(5, 8, 64, 64).astype(np.uint8))
+    return "scan.blo", 2
+
+
+def two_images():
+    for name, shift in (("one.npy", (0, 0)), ("other.npy", (1.5, -0.5))):
+        noise = np.random.default_rng(len(name)).normal(0, 0.02, (48, 48))
+        io.write_array(name, blobs((48, 48), shift) + noise)
+    return "one.npy", "other.npy"
+
+
+def a_tilt_series():
+    grid = np.mgrid[:14, :14, :12] - np.array([6.5, 6.5, 5.5])[:, None, None, None]
+    volume = sum(np.exp(-((grid - np.reshape(c, (3, 1, 1, 1))) ** 2).sum(0) / 3) for c in ((2, 1, -1), (-2, 0, 2)))
+    geometry = tomography.Geometry.single_axis(np.arange(16) * np.pi / 16, (14, 12), (14, 14, 12))
+    truth = np.random.default_rng(3).uniform(-1, 1, (16, 2))
+    images = tomography.Projector(geometry.with_offsets(truth)).forward(volume)
+    tomography.write_tilt_series("series.h5", geometry, np.exp(-0.1 * images))
+    return ("series.h5",)
+
+
+@pytest.mark.parametrize(
+    "name, record",
+    [
+        ("chi2_shift", two_images),
+        ("optical_flow_alignment", a_tilt_series),
+        ("phase_matching_alignment", a_tilt_series),
+        ("polycrystal_strain", a_scan),
+        ("upsampling", a_scan),
+    ],
+)
+def test_tutorials_take_recordings(name, record, tmp_path, monkeypatch, plt):
+    monkeypatch.chdir(tmp_path)
+    run(FOLDER / f"{name}.py", record(), tmp_path, monkeypatch)
+    for number in plt.get_fignums():
+        for panel, pixels in drawn(plt.figure(number)):
+            assert len(pixels) and pixels.std(0).max() > 1, f"panel {panel.get_title() or panel.get_label()!r} is blank"

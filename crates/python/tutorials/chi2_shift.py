@@ -77,8 +77,8 @@ for name, (reference, moving, true, frame) in pairs.items():
 # %% [markdown]
 # ## Pictures
 #
-# What is left when the moving image is laid back upon the reference, and χ² about the best shift with the regions that
-# hold both components in 68, 95 and 99.7 % of all cases (Δχ² = 2.30, 6.18, 11.83).
+# What is left when the moving image is laid back upon the reference, and χ² about the best shift with the regions
+# that hold both components in 68, 95 and 99.7 % of all cases (Δχ² = 2.30, 6.18, 11.83).
 
 # %%
 figure, rows = plt.subplots(len(pairs), 4, figsize=(15, 3.6 * len(pairs)), layout="constrained", squeeze=False)
@@ -86,15 +86,16 @@ for panels, (name, (reference, moving, true, frame)) in zip(rows, pairs.items())
     new = found[name]
     move = registration.fourier_shift if frame == "periodic" else registration.spline_shift
     laid_back = move(moving, -new.shift)
-    for panel, image, title in zip(panels, (reference, moving, laid_back - reference), ("reference", "moving", "residual")):
+    images = {"reference": reference, "moving": moving, "residual": laid_back - reference}
+    for panel, (title, image) in zip(panels, images.items()):
         limit = np.nanpercentile(np.abs(image), 99.5)
         picture = panel.imshow(image, cmap="RdBu_r" if title == "residual" else "cividis",
                                vmin=-limit if title == "residual" else None, vmax=limit)
         panel.set(title=f"{name}: {title}", xlabel="x / px", ylabel="y / px")
         figure.colorbar(picture, ax=panel, label="brightness", shrink=0.8)
     reach = 4.2 * new.standard_errors
-    surface = chi2.chi2_surface(reference, moving, new.shift, reach, 61, sigma=sigma, frame=frame)
-    y, x = (np.linspace(s - r, s + r, 61) for s, r in zip(new.shift, reach))
+    surface = chi2.chi2_surface(reference, moving, new.shift, reach, 31, sigma=sigma, frame=frame)
+    y, x = (np.linspace(s - r, s + r, 31) for s, r in zip(new.shift, reach))
     # Without a σ the residuals stand for it.
     rise = (surface - surface.min()) / (new.reduced_chi2 if new.scaled_by_residuals else 1)
     panel = panels[3]

@@ -26,14 +26,14 @@ recording = [] if hasattr(sys, "ps1") else sys.argv[1:]  # in a notebook: ["path
 # %% [markdown]
 # ## The series
 #
-# 40 projections over half a turn, each displaced by up to 2 px along j and 1.5 px along k; in a recording the offsets
+# 32 projections over half a turn, each displaced by up to 2 px along j and 1.5 px along k; in a recording the offsets
 # of the file are set aside to be compared with.
 
 # %%
 if recording:
     geometry, images, truth = tilt_series.recorded(recording[0])
 else:
-    geometry, images, truth = tilt_series.simulate(side=32, height=26, n=40, seed=5)
+    geometry, images, truth = tilt_series.simulate(side=24, height=20, n=32, seed=5)
 stages = tilt_series.Stages(geometry, images, truth)
 stages.add("unaligned", geometry.offsets)
 
@@ -83,7 +83,7 @@ stages.add("step 2", second.report.offsets)
 auto = tomography.align(geometry, images)
 stages.add("align, by itself", auto.report.offsets)
 if truth is not None:
-    stages.add("truth", truth)
+    stages.add("offsets of the file" if recording else "truth", truth)
 print(f"began with: {auto.start}; {' '.join(auto.reasons)}")
 
 # %% [markdown]
@@ -116,7 +116,7 @@ figure.savefig("optical_flow_projection.png", dpi=100)
 # 0.0035 and 0.058 px with its smoothing kept within images.
 
 # %%
-if truth is not None:
+if not recording:
     rms = {name: row[2].max() for name, row in stages.rows.items()}
     loss = {name: row[3] for name, row in stages.rows.items()}
     assert rms["unaligned"] > 1

@@ -25,13 +25,13 @@ recording = [] if hasattr(sys, "ps1") else sys.argv[1:]  # in a notebook: ["path
 # %% [markdown]
 # ## The series
 #
-# 40 projections over half a turn, each displaced by up to 2 px along j and 1.5 px along k.
+# 32 projections over half a turn, each displaced by up to 2 px along j and 1.5 px along k.
 
 # %%
 if recording:
     geometry, images, truth = tilt_series.recorded(recording[0])
 else:
-    geometry, images, truth = tilt_series.simulate(side=28, height=24, n=40, seed=11)
+    geometry, images, truth = tilt_series.simulate(side=24, height=20, n=32, seed=11)
 
 figure, panels = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained")
 for panel, n in zip(panels, np.linspace(0, len(geometry) - 1, 4).astype(int)):
@@ -64,7 +64,7 @@ for name, upsampling in (("whole pixels", [1]), ("fifths", [5]), ("tenths, hundr
     stages.add(name, report.offsets)
     print(f"    {len(report.steps)} steps, stopped by: {report.stop}; outliers: {report.outliers}")
 if truth is not None:
-    stages.add("truth", truth)
+    stages.add("offsets of the file" if recording else "truth", truth)
 
 aligned.write("phase_matching.geo")  # was: data_container.geometry.write("….geo")
 
@@ -99,7 +99,7 @@ figure.savefig("phase_matching_steps.png", dpi=100)
 # have it.
 
 # %%
-if truth is not None:
+if not recording:
     rms = {name: row[2].max() for name, row in stages.rows.items()}
     loss = {name: row[3] for name, row in stages.rows.items()}
     assert rms["unaligned"] > 1

@@ -93,7 +93,8 @@ features = clustering.features(scan, changing, template=small)  # was: FeatureVe
 scaled = clustering.scale(features, "mean_absolute").features
 vectors = clustering.with_coordinates(scaled, 0.2, shape=shape)
 tree = clustering.ward(vectors, clustering.Graph.grid(shape))  # was: AgglomerativeClustering(15, connectivity=…)
-n_clusters = tree.suggest_clusters().n_clusters
+jump = tree.suggest_clusters()
+n_clusters = jump.n_clusters if jump and jump.jump > 2 else min(15, len(features))
 labels = tree.labels(n_clusters).reshape(shape)
 print(f"{len(features)} feature vectors of {len(changing)} spots, {n_clusters} clusters")
 
@@ -125,7 +126,11 @@ for cluster, total in enumerate(sums):
     roi = labels == cluster
     peaks = blobfinder.find_peaks(blobfinder.correlation_map(total, in_sum), n_peaks=30, min_distance=1.5 * radius)
     # was: FullMatcher(tolerance=3).full_match(peaks)
-    best = blobfinder.search_lattices(peaks.refineds, peaks.elevations, zero={"given": tuple(zero)}).lattices[0]
+    search = blobfinder.search_lattices(peaks.refineds, peaks.elevations, zero={"given": tuple(zero)})
+    if not search.lattices:
+        print(f"{cluster:2d}: {roi.sum():4d} frames, no lattice")
+        continue
+    best = search.lattices[0]
     # was: run_refine(ctx, dataset, zero, a, b, match_pattern, matcher, roi=roi)
     refined = blobfinder.refine_lattices(
         scan, in_frame, best.matched.lattice, roi=roi, max_index=4,
@@ -173,10 +178,10 @@ rows = [("found", strain)] if true is None else [("found", strain), ("true", tru
 figure, grid = plt.subplots(len(rows), 4, figsize=(15, 3 * len(rows)), layout="constrained", squeeze=False)
 for panels, (name, values) in zip(grid, rows):
     for k, (panel, title) in enumerate(zip(panels, ("$ε_{xx}$", "$ε_{yy}$", "$ε_{xy}$", "rotation"))):
-        if title == "rotation":
+        if title == "rotation" and len(cells):
             picture = panel.imshow(values[..., k] % 180, cmap="twilight", vmin=0, vmax=180)
-        else:
-            picture = panel.imshow(100 * values[..., k], cmap="RdBu_r", vmin=-1, vmax=1)
+        else:  # in %; without cells the rotation in degrees is that against the cluster
+            picture = panel.imshow(values[..., k] * (1 if k == 3 else 100), cmap="RdBu_r", vmin=-1, vmax=1)
         panel.set(title=f"{title}, {name}", xlabel="scan x", ylabel="scan y")
         figure.colorbar(picture, ax=panel, label="degrees" if title == "rotation" else "%", shrink=0.8)
 figure.savefig("polycrystal_strain.png", dpi=100)
@@ -188,7 +193,7 @@ figure.savefig("polycrystal_strain.png", dpi=100)
 # the truth somewhat more often than two times out of three.
 
 # %%
-if true is not None:
+if not recording:
     index = clustering.adjusted_rand_index(labels.ravel(), grains.ravel())
     error = strain[..., :4] - true
     error[..., 3] = np.radians((error[..., 3] + 90) % 180 - 90)  # a lattice turned by half a turn is the same

@@ -56,7 +56,8 @@ def simulate(side, height, n, seed):
 def recorded(path):
     """A file of projections: its geometry with offsets forgotten, absorbances, and the offsets that it had, if any."""
     series = tomography.open_tilt_series(path, skip_scattering=True)
-    images = tomography.absorbance(series.images, reference={"percentile": {"percentile": 99.9, "per_projection": True}})
+    beam = {"percentile": {"percentile": 99.9, "per_projection": True}}
+    images = tomography.absorbance(series.images, reference=beam)
     offsets = series.geometry.offsets
     geometry = series.geometry.with_offsets(np.zeros_like(offsets))
     return geometry, images.absorbance.astype(np.float32), offsets if offsets.any() else None
@@ -79,34 +80,38 @@ class Stages:
         found = tomography.reconstruct(self.geometry.with_offsets(offsets), self.images, iterations=20)
         rms = np.full(2, np.nan) if self.truth is None else np.sqrt((self.errors(offsets) ** 2).mean(0))
         self.rows[name] = offsets, found.volume, rms, found.losses[-1]
-        print(f"{name:24s}{rms[0]:12.4f}{rms[1]:12.4f}{found.losses[-1]:10.5f}")
+        known = "".join(f"{v:12.4f}" if np.isfinite(v) else f"{'–':>12s}" for v in rms)
+        print(f"{name:24s}{known}{found.losses[-1]:10.5f}")
 
     def draw_slices(self, names):
         """Central cuts through the volume, a row for each of the stages `names`, all on one scale."""
         cuts = ("y", "z"), ("x", "z"), ("x", "y")
         volumes = [self.rows[name][1] for name in names]
-        limit = np.percentile(volumes[-1], 99.8)
+        limit = np.percentile(volumes[-1], 99.9)
         figure, rows = plt.subplots(len(names), 3, figsize=(10, 3.1 * len(names)), layout="constrained")
         for panels, name, volume in zip(rows, names, volumes):
             for axis, (panel, (down, right)) in enumerate(zip(panels, cuts)):
                 cut = np.take(volume, volume.shape[axis] // 2, axis)
                 picture = panel.imshow(cut, cmap="cividis", vmin=0, vmax=limit)
-                panel.set(title=f"{name}, {'xyz'[axis]} = {volume.shape[axis] // 2}", xlabel=f"{right} / px", ylabel=f"{down} / px")
+                title = f"{name}, {'xyz'[axis]} = {volume.shape[axis] // 2}"
+                panel.set(title=title, xlabel=f"{right} / px", ylabel=f"{down} / px")
         figure.colorbar(picture, ax=rows, label="absorbance per px", shrink=0.7, extend="max")
         return figure
 
     def draw_offsets(self, name, standard_errors):
-        """Offsets of a stage beside the true ones, and what lies between."""
-        offsets = self.rows[name][0]
+        """Offsets of a stage beside the true ones, and what lies between with the standard errors; without a truth
+        these alone."""
+        offsets, n = self.rows[name][0], np.arange(len(self.geometry))
+        errors = np.zeros_like(offsets) if self.truth is None else self.errors(offsets)
         figure, rows = plt.subplots(2, 2, figsize=(11, 6), sharex=True, layout="constrained")
         for axis, letter in enumerate("jk"):
-            (panel, wrong), n = rows[:, axis], np.arange(len(offsets))
+            panel, wrong = rows[:, axis]
             if self.truth is not None:
-                error = self.errors(offsets)[:, axis]
-                panel.plot(n, offsets[:, axis] - error, "k-", lw=1, label="true")
-                wrong.errorbar(n, 1000 * error, 1000 * standard_errors[:, axis], fmt="o", ms=3, color="#0072B2", lw=1)
-                wrong.axhline(0, color="k", lw=1)
+                panel.plot(n, offsets[:, axis] - errors[:, axis], "k-", lw=1, label="true")
             panel.plot(n, offsets[:, axis], "o", ms=4, color="#E69F00", label="found")
+            bars = 1000 * standard_errors[:, axis]
+            wrong.errorbar(n, 1000 * errors[:, axis], bars, fmt="o", ms=3, color="#0072B2", lw=1)
+            wrong.axhline(0, color="k", lw=1)
             panel.set(ylabel=f"offset along {letter} / px")
             wrong.set(xlabel="projection", ylabel=f"error along {letter} / 0.001 px")
             panel.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)

@@ -137,7 +137,7 @@ for scan, (center, truth, errors, sigma) in results.items():
 # holds the truth about as often as it should.
 
 # %%
-if shifts is not None:
+if not recording:
     rms = {scan: {name: np.sqrt((e**2).mean()) for name, e in results[scan][2].items()} for scan in scans}
     most = {name: np.abs(error).max() for name, error in results["ringing"][2].items()}
     assert 0.17 < most["log, centre of mass (was)"] < 0.19 and 0.07 < most["log, upsampled 50 (was)"] < 0.1
