@@ -43,15 +43,14 @@ stages.add("unaligned", geometry.offsets)
 # It aligns across the axis of rotation alone, which is along k here: what becomes better is j.
 
 # %%
-line = tomography.align_line(geometry, images)  # was: line_vertical_projection_alignment(data_container)
+line = tomography.align_line(geometry, images)  # was: line_vertical_alignment(data_container)
 stages.add("line", line.offsets)
 
 # %% [markdown]
 # ## Two steps of optical flow
 
 # %%
-# was: run_optical_flow_alignment(data_container, optimal_shift=…, rec_iteration=5, stop_max_iteration=15,
-#          smooth_data=True, sigma_smooth=2)
+# was: run_optical_flow_alignment(data_container, rec_iteration=5, stop_max_iteration=15, sigma_smooth=2, …)
 first = tomography.align(
     geometry.with_offsets(line.offsets),
     images,

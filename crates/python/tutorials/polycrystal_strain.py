@@ -85,11 +85,11 @@ def spot(inner, outer):
     return {"kind": "background_subtraction", "radius": inner, "radius_outer": outer}
 
 
-maps = clustering.pixel_statistics(scan)  # was: ctx.run_udf(dataset, StdDevUDF())
+maps = clustering.pixel_statistics(scan)  # was: run_stddev(ctx, dataset)
 small = spot(0.75 * radius, 0.75 * radius + 1)
 in_map = blobfinder.correlation_map(maps.standard_deviation, blobfinder.Template(**small))
 changing = blobfinder.find_peaks(in_map, n_peaks=150).centers  # was: get_peaks(std, pattern, 300)
-features = clustering.features(scan, changing, template=small)  # was: FeatureVecMakerUDF
+features = clustering.features(scan, changing, template=small)  # was: ApplyMasksUDF(feature_vector)
 scaled = clustering.scale(features, "mean_absolute").features
 vectors = clustering.with_coordinates(scaled, 0.2, shape=shape)
 tree = clustering.ward(vectors, clustering.Graph.grid(shape))  # was: AgglomerativeClustering(15, connectivity=…)

@@ -123,7 +123,7 @@ for scan, (center, truth, errors, sigma) in results.items():
         wrong.fill_between(range(shape[1]), -sigma[part, axis], sigma[part, axis], color="#D55E00", alpha=0.2,
                            lw=0, label="± σ that the fit states")
         place.set(title=f"along {name}, row {row} of the scan", ylabel=f"shift along {name} / px")
-        wrong.set(xlabel="column of the scan", ylabel=f"error along {name} / px")
+        wrong.set(xlabel="column of the scan", ylabel=f"found − {'true' if shifts is not None else 'fitted'} {name} / px")
     handles = [panels["y"].get_lines()[0], *panels["error y"].get_legend_handles_labels()[0]]
     figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False)
     figure.savefig(f"upsampling_{scan}.png", dpi=110)
