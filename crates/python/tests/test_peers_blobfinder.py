@@ -171,6 +171,8 @@ def test_matches_have_their_attributes(rng):
     np.testing.assert_array_equal(matches[0].selector, one[0].selector)
     np.testing.assert_array_equal(unmatched.selector, other.selector)
     np.testing.assert_array_equal(weak.refineds, third.refineds)
+    with pytest.raises(ValueError, match="peak_values: expected 26"):
+        familiar.Matcher().fastmatch(*arguments, peak_values=weights[:3])
     with pytest.raises(ValueError, match="clusterer"):
         familiar.FullMatcher(clusterer=object()).full_match(points)
 

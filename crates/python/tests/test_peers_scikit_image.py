@@ -113,6 +113,11 @@ def test_optical_flow(name, largest, agree):
         assert np.quantile(difference, 0.99) < 2 * np.quantile(rounding, 0.99) + 1e-4
 
 
+def test_optical_flow_in_whole_numbers_is_refused():
+    with pytest.raises(ValueError, match="dtype must be of floating point"):
+        familiar.optical_flow_ilk(np.eye(16), np.eye(16), dtype=int)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
 def test_optical_flow_scales_whole_numbers(dtype, agree):
     from skimage import data, registration, util

@@ -113,6 +113,8 @@ def test_k_means(three_clusters, agree):
     agree("KMeans, centres", np.abs(ours.cluster_centers_ - theirs.cluster_centers_).max(), 1e-10)
     agree("KMeans, relative inertia", abs(ours.inertia_ / theirs.inertia_ - 1), 1e-12)
     # Starts of its own find the same clusters where they are plain.
+    with pytest.raises(ValueError, match="X: expected 5 columns"):
+        ours.predict(features[:, :3])
     seeded = familiar.KMeans(3, n_init=5, random_state=1).fit_predict(features)
     assert clustering.adjusted_rand_index(seeded, theirs.labels_) == 1.0
 

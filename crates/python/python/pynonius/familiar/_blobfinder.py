@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import blobfinder as _b
+from .._errors import Error
 from .._types import Bools, Floats, Progress, Reals
 from ._keywords import refuse
 
@@ -239,14 +240,17 @@ class _Points(NamedTuple):
         return self.centers if self.refineds is None else self.refineds
 
     def where(self, selector: Bools) -> PointSelection:
-        def chosen(values: ArrayLike | None) -> Floats:
-            return (np.ones(len(selector)) if values is None else np.asarray(values))[selector]
+        def chosen(name: str, values: ArrayLike | None) -> Floats:
+            all = np.ones(len(selector)) if values is None else np.asarray(values)
+            if len(all) != len(selector):
+                raise Error(f"{name}: expected {len(selector)}, one for each point, got {len(all)}")
+            return all[selector]
 
         return PointSelection(
-            centers=chosen(self.centers),
-            refineds=chosen(self.positions),
-            peak_values=chosen(self.peak_values),
-            peak_elevations=chosen(self.peak_elevations),
+            centers=chosen("centers", self.centers),
+            refineds=chosen("refineds", self.positions),
+            peak_values=chosen("peak_values", self.peak_values),
+            peak_elevations=chosen("peak_elevations", self.peak_elevations),
             selector=selector,
         )
 

@@ -166,11 +166,12 @@ def cross_correlation_shifts(
     dy, dx = _r.cross_correlation_shifts(image1, image2, maxoff).shift.tolist()
     if not return_error:
         return dx, dy
-    if errim1 is None and errim2 is None:
-        edy, edx = _r.register(image1, image2, frame="periodic").errors.tolist()
+    given = [np.square(noise) for noise in (errim1, errim2) if noise is not None]
+    if given:
+        noise = np.sqrt(sum(given))
+        edy, edx = _c.chi2_shift(image1, image2, sigma=noise, frame="periodic").standard_errors.tolist()
     else:
-        fit = _c.chi2_shift(image1, image2, sigma=errim2, reference_sigma=errim1, frame="periodic")
-        edy, edx = fit.standard_errors.tolist()
+        edy, edx = _r.register(image1, image2, frame="periodic").errors.tolist()
     return dx, dy, edx, edy
 
 

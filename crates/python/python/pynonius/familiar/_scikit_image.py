@@ -63,6 +63,8 @@ def phase_cross_correlation(
 
 def _floats(image: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
     """An image as scikit-image's functions read it: whole numbers as parts of the greatest of their type."""
+    if np.dtype(dtype).kind != "f":
+        raise Error(f"dtype must be of floating point, got {np.dtype(dtype)}")
     array = np.asarray(image)
     if array.dtype.kind in "ui":
         limits = np.iinfo(array.dtype)

@@ -216,6 +216,8 @@ def linkage_tree(
     children = tree.merges.astype(np.int64)
     parents = None
     if connectivity is not None:
+        if n_clusters is not None and not 1 <= n_clusters <= n:
+            raise Error(f"n_clusters must be between 1 and the number of rows, {n}, got {n_clusters}")
         n_merges -= (n_clusters or 1) - 1
         children = children[:n_merges]
         parents = np.arange(n + n_merges)
@@ -313,6 +315,9 @@ class KMeans(_Estimator):
     def transform(self, X: ArrayLike) -> Floats:
         """Distances of the rows of `X` from all centres (row, centre)."""
         features = _features(X)
+        n_columns = self.cluster_centers_.shape[1]
+        if features.shape[1] != n_columns:
+            raise Error(f"X: expected {n_columns} columns, as fitted, got shape {features.shape}")
         return np.stack([np.linalg.norm(features - c, axis=1) for c in self.cluster_centers_], axis=1)
 
     def predict(self, X: ArrayLike) -> Integers:
