@@ -3,6 +3,7 @@
 mumott cannot live beside LiberTEM, so what it made of these series is stored (testdata/tomography/alignment).
 """
 
+import inspect
 import pathlib
 import types
 
@@ -83,6 +84,57 @@ def test_shifts_are_offsets_whatever_the_axes(mumott):
     offsets = np.stack(familiar.shifts_to_geometry(series.container, shifts), axis=1)
     assert series.rms(offsets).max() < 0.03
     assert series.rms(mumott["square_flow_offsets"]).min() > 1.3
+    for name in ("single_axis", "limited_angle"):
+        offsets = np.stack(familiar.shifts_to_geometry(None, mumott[f"{name}_flow_shifts"]), axis=1)
+        np.testing.assert_allclose(offsets, mumott[f"{name}_flow_offsets"], atol=1e-12)
+
+
+# Keywords of mumott 2.3 with their defaults, after the container.
+FLOW = {
+    "volume": None,
+    "main_rot_axis": None,
+    "smooth_data": False,
+    "sigma_smooth": 0.0,
+    # Of 0.01 there, which costs a third of the accuracy where nothing needs it: off.
+    "high_pass_filter": None,
+    "optimal_shift": None,
+    "rec_iteration": 20,
+    "use_gpu": False,
+    "optimizer_kwargs": None,
+    "stop_max_iteration": 20,
+    "stop_min_correction": 0.01,
+    "align_horizontal": True,
+    "align_vertical": True,
+    "center_reconstruction": True,
+}
+PHASE = {
+    "ignored_subset": None,
+    "projection_cropping": (slice(None), slice(None)),
+    # run_mitra there
+    "reconstruction_pipeline": None,
+    "reconstruction_pipeline_kwargs": None,
+    "use_gpu": False,
+    "use_absorbances": True,
+    "maxiter": 20,
+    "upsampling": 1,
+    "shift_tolerance": None,
+    "shift_cutoff": None,
+    "relative_sample_size": 1.0,
+    "relaxation_weight": 0.0,
+    "center_of_mass_shift_weight": 0.0,
+    "align_j": True,
+    "align_k": True,
+}
+
+
+@pytest.mark.parametrize(
+    "function, keywords",
+    [(familiar.run_optical_flow_alignment, FLOW), (familiar.run_phase_matching_alignment, PHASE)],
+)
+def test_keywords(function, keywords):
+    ours = inspect.signature(function).parameters
+    assert next(iter(ours)) == "data_container"
+    assert {name: ours[name].default for name in keywords} == keywords
 
 
 @pytest.mark.parametrize("upsampling, apart", [(1, 0.25), (10, 0.08)])
