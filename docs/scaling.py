@@ -26,8 +26,8 @@ class Cluster:
     #: From the workers to the client.
     result_rate: float = 1.25e9
     #: What the scheduler does for a task, and between a task's end and the next one's start.
-    task_time: float = 0.5e-3
-    latency: float = 2e-3
+    task_time: float = 2e-3
+    latency: float = 5e-3
     #: At this time a node is gone, and its chunks go back to the scheduler this much later.
     node_dies_at: float = math.inf
     noticed_after: float = 5.0
@@ -38,7 +38,7 @@ class Scan:
     n_frames: int = 7_629_395
     frame_bytes: int = 131_072
     #: Of one core, and what it sends back.
-    frame_time: float = 236e-6
+    frame_time: float = 230e-6
     frame_result: int = 25 * 41
     chunk_frames: int = 1024
 
@@ -205,7 +205,7 @@ def simulate(cluster: Cluster, scan: Scan) -> Run:
 
 SCANS = {
     "continuous maximum": Scan(),
-    "fit with covariance": Scan(frame_time=1984e-6, frame_result=25 * 57),
+    "fit with covariance": Scan(frame_time=1800e-6, frame_result=25 * 57),
 }
 NODES = [1, 2, 4, 7, 10, 20, 40, 100]
 
