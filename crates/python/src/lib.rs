@@ -12,6 +12,8 @@ mod errors;
 mod frames;
 mod io;
 mod params;
+mod pickles;
+mod plot;
 mod records;
 mod registration;
 mod tomography;
@@ -31,5 +33,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     blobfinder::add_to(module)?;
     clustering::add_to(module)?;
     io::add_to(module)?;
-    tomography::add_to(module)
+    plot::add_to(module)?;
+    tomography::add_to(module)?;
+    Ok(())
 }
