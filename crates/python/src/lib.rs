@@ -16,8 +16,10 @@ mod pickles;
 mod plot;
 mod records;
 mod registration;
+mod synthetic;
 mod tomography;
 mod work;
+mod workflow;
 
 use pyo3::prelude::*;
 
@@ -35,5 +37,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     io::add_to(module)?;
     plot::add_to(module)?;
     tomography::add_to(module)?;
-    Ok(())
+    workflow::add_to(module)?;
+    synthetic::add_to(module)
 }
