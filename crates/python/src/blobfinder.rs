@@ -128,8 +128,15 @@ pub(crate) struct Template {
 #[derive(Clone)]
 enum Origin {
     Formula(b::TemplateParams),
-    Image(Arc<(Array2<f64>, Option<[f64; 2]>, Option<f64>)>),
+    Image(Arc<Depicted>),
     Data(Arc<(Array2<f64>, b::DataTemplateParams)>),
+}
+
+/// A picture of a disk, where its middle is, and how far to look.
+struct Depicted {
+    image: Array2<f64>,
+    center: Option<[f64; 2]>,
+    search: Option<f64>,
 }
 
 impl Template {
@@ -154,7 +161,7 @@ impl Template {
         let center = Input::<f64>::optional("center", &center)?.map(|center| center.point()).transpose()?;
         let image = image.view::<Ix2>()?;
         let shape = b::Template::from_image(image, center, search)?;
-        let origin = Origin::Image(Arc::new((image.to_owned(), center, search)));
+        let origin = Origin::Image(Arc::new(Depicted { image: image.to_owned(), center, search }));
         Ok(Template { shape, origin, compatible: false })
     }
 
@@ -180,8 +187,8 @@ impl Template {
         match &self.origin {
             Origin::Formula(params) => arguments.extend([none.clone(), none, params::to_python(py, params)?]),
             Origin::Image(of) => arguments.extend([
-                of.0.clone().to_python(py)?,
-                (of.1.map(|center| center.to_vec()), of.2).into_pyobject(py)?.into_any(),
+                of.image.clone().to_python(py)?,
+                (of.center.map(|center| center.to_vec()), of.search).into_pyobject(py)?.into_any(),
                 none,
             ]),
             Origin::Data(of) => {
@@ -203,7 +210,7 @@ impl Template {
                     .collect::<PyResult<_>>()?;
                 format!("Template({})", set.join(", "))
             }
-            Origin::Image(of) => format!("<Template of an image {:?}, search {}>", of.0.dim(), self.search()),
+            Origin::Image(of) => format!("<Template of an image {:?}, search {}>", of.image.dim(), self.search()),
             Origin::Data(of) => format!("<Template of a frame {:?}, search {}>", of.0.dim(), self.search()),
         };
         Ok(if self.compatible { format!("{made}.compatible()") } else { made })
@@ -486,8 +493,7 @@ fn lattice(zero: &Any<'_>, a: &Any<'_>, b: &Any<'_>) -> Outcome<b::Lattice> {
 /// Lattices of as many samples as each of the arrays (sample, 2) has.
 fn lattices(zero: &Any<'_>, a: &Any<'_>, b: &Any<'_>) -> Outcome<Vec<b::Lattice>> {
     let [zero, a, b] = [("zero", zero), ("a", a), ("b", b)].map(|(name, rows)| {
-        let rows = Input::<f64>::new(name, rows)?;
-        Ok::<_, Failure>(rows.rows::<2>()?)
+        Input::<f64>::new(name, rows)?.rows::<2>()
     });
     let (zero, a, b) = (zero?, a?, b?);
     core::check_shape("a", &[zero.len(), 2], &[a.len(), 2])?;
@@ -504,7 +510,7 @@ pub(crate) fn lattice_of(given: &Any<'_>) -> Outcome<b::Lattice> {
 /// What Python holds of a match.
 pub(crate) fn match_of(given: &Any<'_>) -> Outcome<b::LatticeMatch> {
     let part = |name: &str| given.getattr(name);
-    let rows = |name: &'static str| Ok::<_, Failure>(Input::<f64>::new(name, &part(name)?)?.rows::<2>()?);
+    let rows = |name: &'static str| Input::<f64>::new(name, &part(name)?)?.rows::<2>();
     let covariance = Input::<f64>::new("covariance", &part("covariance")?)?;
     core::check_shape("covariance", &[6, 6], covariance.shape())?;
     let covariance = covariance.rows::<6>()?;

@@ -153,7 +153,7 @@ mod read {
             Ok::<_, Failure>(Input::<f32>::new(name, &disks.getattr(name)?)?.view::<Ix2>()?.to_owned())
         };
         let indices = Input::<f64>::new("indices", &part("indices")?)?.rows::<2>()?;
-        let vector = |name: &'static str| Ok::<_, Failure>(image(given, name)?);
+        let vector = |name: &'static str| image(given, name);
         let covariance: Array3<f64> =
             Input::<f64>::new("covariance", &part("covariance")?)?.view::<Ix3>()?.to_owned();
         let centers: Array3<i32> =
