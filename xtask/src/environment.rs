@@ -63,6 +63,7 @@ pub(crate) const OF_PYNONIUS: Environment = Environment {
         "numba==0.68.1",
         "dask[array]==2026.8.0",
         "distributed==2026.8.0",
+        "matplotlib==3.11.2",
     ],
 };
 

@@ -1,9 +1,13 @@
 """Chunks of Dask arrays, in threads and in processes."""
 
+import os
+import signal
+import time
+
 import dask.array as da
 import numpy as np
 import pytest
-from dask.distributed import Client, LocalCluster
+from dask.distributed import Client, LocalCluster, as_completed
 
 import pynonius.dask as nd
 from conftest import blobs, disks
@@ -42,18 +46,47 @@ def test_several_processes(client, frames):
 
 
 def test_a_worker_that_dies_is_made_good(client, frames):
-    """Its chunks are computed again by who is left."""
-    many = da.from_array(np.tile(frames, (6, 1, 1, 1)), (1, 5, 48, 40))
-    found = nd.correlate_frames(many, TEMPLATE, PEAKS)["refineds"]
-    future = client.compute(found)
-    victim = next(iter(client.scheduler_info()["workers"]))
-    client.run(lambda dask_worker: None)
-    try:
-        client.run(lambda: __import__("os")._exit(1), workers=[victim], wait=False)
-    except Exception:  # The connection goes down with the worker.
-        pass
-    alone = blobfinder.correlate_frames(np.tile(frames, (6, 1, 1, 1)), blobfinder.Template(**TEMPLATE), PEAKS)
-    np.testing.assert_array_equal(future.result(timeout=120).reshape(-1, 2, 2), alone.refineds)
+    """Killed while most of its chunks wait: they are computed again by who is left."""
+    many = np.tile(frames, (6, 1, 1, 1))
+
+    def slowly(chunk):
+        time.sleep(0.1)
+        return chunk
+
+    chunks = da.from_array(many, (1, 5, 48, 40)).map_blocks(slowly, dtype=many.dtype, meta=np.empty((0,) * 4, many.dtype))
+    found = nd.correlate_frames(chunks, TEMPLATE, PEAKS)["refineds"]
+    futures = client.compute(list(found.to_delayed().ravel()))
+    next(as_completed(futures))
+    victim, pid = next(iter(client.run(os.getpid).items()))
+    assert any(future.status == "pending" for future in futures)
+    os.kill(pid, signal.SIGKILL)
+    blocks = client.gather(futures)
+    assert client.run(os.getpid).get(victim) != pid
+    alone = blobfinder.correlate_frames(many, blobfinder.Template(**TEMPLATE), PEAKS)
+    np.testing.assert_array_equal(np.concatenate(blocks).reshape(-1, 2, 2), alone.refineds)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
+def test_no_threads_but_those_of_dask(client, frames):
+    """One level of parallelism: workers have no threads of nonius's own."""
+    nd.correlate_frames(da.from_array(frames, (1, 5, 48, 40)), TEMPLATE, PEAKS)["refineds"].compute()
+    start = blobfinder.Lattice((16.0, 16.0), (14.0, 2.0), (0.0, 14.0))
+    nd.refine_lattices(da.from_array(frames, (1, 5, 48, 40)), TEMPLATE, start, [(0, 0), (1, 0)])["a"].compute()
+
+    def threads():
+        folder = "/proc/self/task"
+        return [open(f"{folder}/{task}/comm").read().strip() for task in os.listdir(folder)]
+
+    for names in client.run(threads).values():
+        assert names and not [name for name in names if name.startswith("pynonius")]
+
+
+def test_disks_of_the_sum(frames):
+    params = {"peaks": {"n_peaks": 2}, "correlation": {"refinement": "continuous"}}
+    positions, found = nd.find_disks(da.from_array(frames, (2, 3, 48, 40)), TEMPLATE, **params)
+    alone = blobfinder.find_disks(frames, blobfinder.Template(**TEMPLATE), **params)
+    np.testing.assert_array_equal(positions.centers, alone.positions.centers)
+    np.testing.assert_array_equal(found["refineds"].compute().reshape(-1, 2, 2), alone.disks.refineds)
 
 
 def test_lattices(frames):

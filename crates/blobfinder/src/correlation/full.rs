@@ -1,6 +1,6 @@
 //! The whole frame correlated at once.
 
-use ndarray::{Array2, ArrayViewMut2};
+use ndarray::Array2;
 use nonius_core::{Real, RealFft2, RealFft2Scratch, Result};
 use num_complex::Complex;
 
@@ -57,21 +57,27 @@ impl<F: Real> Full<F> {
         }
     }
 
-    /// Transforms a frame; maps of it follow from [`correlate`](Self::correlate).
-    pub(crate) fn load(&self, frame: &[F], scratch: &mut FullScratch<F>) -> Result<()> {
-        let w = self.fft.shape().1;
-        let fill = |y: usize, row: &mut [F]| row.copy_from_slice(&frame[y * w..][..w]);
+    /// Transforms the frame whose row `y` is written by `fill(y, row)`; maps of it follow from
+    /// [`correlate`](Self::correlate).
+    pub(crate) fn load(&self, fill: impl FnMut(usize, &mut [F]), scratch: &mut FullScratch<F>) -> Result<()> {
         self.fft.forward_rows(fill, &mut scratch.frame, &mut scratch.fft)
     }
 
-    /// The map of template `k`, in `scratch.map`, and its spectrum, in `scratch.product`.
-    pub(crate) fn correlate(&self, k: usize, scratch: &mut FullScratch<F>) -> Result<()> {
-        for (p, (&f, &m)) in scratch.product.iter_mut().zip(scratch.frame.iter().zip(&self.kernels[k])) {
+    /// The map of template `k`, in `scratch.map`, as far as its rows are `wanted`; and its spectrum, in
+    /// `scratch.product`, if that is to be kept.
+    pub(crate) fn correlate(
+        &self,
+        k: usize,
+        wanted: impl Fn(usize) -> bool,
+        keep_spectrum: bool,
+        scratch: &mut FullScratch<F>,
+    ) -> Result<()> {
+        for (p, (&f, &m)) in scratch.inverse.iter_mut().zip(scratch.frame.iter().zip(&self.kernels[k])) {
             *p = f * m;
         }
-        scratch.inverse.copy_from_slice(&scratch.product);
-        let out =
-            ArrayViewMut2::from_shape(self.fft.shape(), &mut scratch.map[..]).expect("a map of the shape");
-        self.fft.inverse(&mut scratch.inverse, out, &mut scratch.fft)
+        if keep_spectrum {
+            scratch.product.copy_from_slice(&scratch.inverse);
+        }
+        self.fft.inverse_wanted(&mut scratch.inverse, wanted, &mut scratch.map, &mut scratch.fft)
     }
 }

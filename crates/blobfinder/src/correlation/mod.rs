@@ -141,6 +141,8 @@ pub struct CorrelationScratch<F: Real> {
     windows: [Vec<F>; 2],
     crop: Option<CropScratch<F>>,
     full: Option<FullScratch<F>>,
+    /// Which rows of a whole map are looked at.
+    rows: Vec<bool>,
     coefficients: Option<NormalizedScratch>,
     spectrum: Vec<Complex<F>>,
     upsample: UpsampleScratch,
@@ -245,6 +247,7 @@ impl<F: Real> CorrelationPlan<F> {
             windows: [window(), window()],
             crop: if let Engine::Crop(crop) = &self.engine { Some(crop.scratch()) } else { None },
             full: if let Engine::Full(full) = &self.engine { Some(full.scratch()) } else { None },
+            rows: Vec::new(),
             coefficients: if let Engine::Coefficients(of) = &self.engine {
                 Some(of.engine.scratch())
             } else {
@@ -379,17 +382,28 @@ impl<F: Real> CorrelationPlan<F> {
         peaks: &mut Vec<Peak>,
     ) -> Result<()> {
         let (h, w) = self.shape;
-        let CorrelationScratch { transformed, windows, full: full_scratch, upsample, .. } = scratch;
+        let CorrelationScratch { transformed, windows, rows, full: full_scratch, upsample, .. } = scratch;
         let full_scratch = full_scratch.as_mut().expect("scratch of a plan of whole frames");
-        if !self.transform(self.seen(frame, transformed)) {
+        if !self.load_whole(full, frame, transformed, full_scratch)? {
             peaks.extend(positions.iter().map(|&p| no_signal(p)));
             return Ok(());
         }
-        full.load(transformed, full_scratch)?;
         let s = self.half as i32;
+        let rows_of = |p: [i32; 2]| {
+            let (low, size) = self.window_in_frame(p);
+            low[0]..low[0] + size[0]
+        };
+        let several = self.outlines.len() > 1;
+        // Of a map, only the rows that windows cross are made.
+        rows.clear();
+        rows.resize(h, false);
+        if !several {
+            positions.iter().for_each(|&p| rows[rows_of(p)].fill(true));
+            full.correlate(0, |y| rows[y], self.needs_spectrum(), full_scratch)?;
+        }
         for (k, &p) in positions.iter().enumerate() {
-            if k == 0 || self.outlines.len() > 1 {
-                full.correlate(self.template_of(k), full_scratch)?;
+            if several {
+                full.correlate(k, |y| rows_of(p).contains(&y), self.needs_spectrum(), full_scratch)?;
             }
             let (low, size) = self.window_in_frame(p);
             let side = 2 * self.half;
@@ -421,6 +435,33 @@ impl<F: Real> CorrelationPlan<F> {
             peaks.push(self.peak(&map, at, refined, corner));
         }
         Ok(())
+    }
+
+    /// Hands the frame with its intensities transformed to `full`; false if it is constant.
+    fn load_whole(
+        &self,
+        full: &Full<F>,
+        frame: &[F],
+        transformed: &mut Vec<F>,
+        scratch: &mut FullScratch<F>,
+    ) -> Result<bool> {
+        let w = self.shape.1;
+        let row_of = |y: usize| y * w..(y + 1) * w;
+        if self.live.is_none()
+            && self.function.is_none()
+            && let (Some([least, greatest]), true) = finite_range(frame)
+        {
+            // Row by row on their way into the transform, while they are in the cache.
+            let fill = |y: usize, row: &mut [F]| {
+                row.copy_from_slice(&frame[row_of(y)]);
+                self.params.intensity.apply(row, least);
+            };
+            full.load(fill, scratch)?;
+            return Ok(least < greatest);
+        }
+        let signal = self.transform(self.seen(frame, transformed));
+        full.load(|y, row| row.copy_from_slice(&transformed[row_of(y)]), scratch)?;
+        Ok(signal)
     }
 
     fn by_sums(
@@ -745,8 +786,8 @@ pub fn correlation_map<F: Real>(image: ArrayView2<'_, F>, template: &Template) -
     let (h, w) = image.dim();
     let full = Full::new((h, w), &[template.mask((h, w), [(h / 2) as f64, (w / 2) as f64])])?;
     let mut scratch = full.scratch();
-    full.load(image.as_standard_layout().as_slice().expect("a standard layout is contiguous"), &mut scratch)?;
-    full.correlate(0, &mut scratch)?;
+    full.load(|y, row| row.iter_mut().zip(image.row(y)).for_each(|(to, v)| *to = *v), &mut scratch)?;
+    full.correlate(0, |_| true, false, &mut scratch)?;
     Ok(Array2::from_shape_vec((h, w), scratch.map).expect("a map of the image's shape"))
 }
 

@@ -228,19 +228,36 @@ impl<F: Real> RealFft2<F> {
     ) -> Result<()> {
         check_shape("image", &[self.height, self.width], image.shape())?;
         if let Some(pixels) = image.as_slice_mut() {
-            let w = self.width;
-            self.inverse_pairs(spectrum, scratch, |p, packed, _| {
-                let (even, odd) = pixels[2 * p * w..].split_at_mut(w);
-                match odd.get_mut(..w) {
-                    Some(odd) => unpack(packed, even, odd),
-                    None => even.iter_mut().zip(packed).for_each(|(e, z)| *e = z.re),
-                }
-            })
+            self.inverse_wanted(spectrum, |_| true, pixels, scratch)
         } else {
             self.inverse_rows(spectrum, scratch, |y, row| {
                 image.row_mut(y).iter_mut().zip(row).for_each(|(p, &v)| *p = v)
             })
         }
+    }
+
+    /// As [`inverse`](Self::inverse), where only some rows of the image are asked for; those for which `wanted(y)` is
+    /// false hold anything afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if an argument has another size than the plan.
+    pub fn inverse_wanted(
+        &self,
+        spectrum: &mut [Complex<F>],
+        wanted: impl Fn(usize) -> bool,
+        image: &mut [F],
+        scratch: &mut RealFft2Scratch<F>,
+    ) -> Result<()> {
+        let (h, w) = (self.height, self.width);
+        check_shape("pixels of the image", &[h * w], &[image.len()])?;
+        let wanted_pair = |p: usize| wanted(2 * p) || (2 * p + 1 < h && wanted(2 * p + 1));
+        self.inverse_pairs(spectrum, scratch, wanted_pair, |p, packed, _| {
+            let (even, odd) = image[2 * p * w..].split_at_mut(w);
+            match odd.get_mut(..w) {
+                Some(odd) => unpack(packed, even, odd),
+                None => even.iter_mut().zip(packed).for_each(|(e, z)| *e = z.re),
+            }
+        })
     }
 
     /// Transforms `spectrum` back and hands row `y` of the image to `each(y, row)`, in order: where a
@@ -255,20 +272,26 @@ impl<F: Real> RealFft2<F> {
         mut each: impl FnMut(usize, &[F]),
     ) -> Result<()> {
         let h = self.height;
-        self.inverse_pairs(spectrum, scratch, |p, packed, pair| {
-            let (even, odd) = pair.split_at_mut(packed.len());
-            unpack(packed, even, odd);
-            each(2 * p, even);
-            if 2 * p + 1 < h {
-                each(2 * p + 1, odd);
-            }
-        })
+        self.inverse_pairs(
+            spectrum,
+            scratch,
+            |_| true,
+            |p, packed, pair| {
+                let (even, odd) = pair.split_at_mut(packed.len());
+                unpack(packed, even, odd);
+                each(2 * p, even);
+                if 2 * p + 1 < h {
+                    each(2 * p + 1, odd);
+                }
+            },
+        )
     }
 
     fn inverse_pairs(
         &self,
         spectrum: &mut [Complex<F>],
         scratch: &mut RealFft2Scratch<F>,
+        wanted: impl Fn(usize) -> bool,
         mut store: impl FnMut(usize, &[Complex<F>], &mut [F]),
     ) -> Result<()> {
         self.check_spectrum(spectrum)?;
@@ -281,9 +304,12 @@ impl<F: Real> RealFft2<F> {
         let pairs = h.div_ceil(2);
         for first in (0..pairs).step_by(GROUP) {
             let group = GROUP.min(pairs - first);
+            if !(first..first + group).any(&wanted) {
+                continue;
+            }
             let rows = 2 * group - usize::from(2 * (first + group) > h);
             join(spectrum, h, 2 * first, rows, &mut scratch.rows, stride, w);
-            for g in 0..group {
+            for g in (0..group).filter(|g| wanted(first + g)) {
                 let row = &mut scratch.rows[g * stride..g * stride + w];
                 self.row_inverse.process_with_scratch(row, &mut scratch.fft);
                 store(first + g, row, &mut scratch.pair);
@@ -475,8 +501,14 @@ mod tests {
         let fortran = f.t().as_standard_layout().to_owned();
         plan.forward(fortran.t(), &mut by_column, &mut scratch).unwrap();
         assert_eq!(spectrum, by_column);
+        let mut some = vec![f64::NAN; h * w];
+        let wanted = |y: usize| y % 5 == 3;
+        plan.inverse_wanted(&mut spectrum.clone(), wanted, &mut some, &mut scratch).unwrap();
         let mut back = Array2::zeros((h, w));
         plan.inverse(&mut spectrum, back.view_mut(), &mut scratch).unwrap();
+        for (y, row) in some.chunks_exact(w).enumerate().filter(|(y, _)| wanted(*y)) {
+            assert_eq!(row, back.row(y).as_slice().unwrap());
+        }
         let mut rows = Array2::zeros((h, w));
         plan.inverse_rows(&mut by_column, &mut scratch, |y, row| {
             rows.row_mut(y).assign(&ndarray::ArrayView1::from(row))

@@ -218,7 +218,7 @@ class FullMatchParams(TypedDict, total=False):
 
 
 class StrainParams(TypedDict, total=False):
-    """``axes``: ``{"angle": rad}`` or ``"along_a"``; ``align``: whether bases are made comparable first."""
+    """``axes``: ``{"angle": degrees}`` or ``"along_a"``; ``align``: whether bases are made comparable first."""
 
     axes: Literal["along_a"] | dict[str, float]
     align: bool

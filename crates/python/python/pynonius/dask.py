@@ -24,7 +24,7 @@ from . import blobfinder as _b
 from . import registration as _r
 from . import in_this_thread
 
-__all__ = ["correlate_frames", "refine_lattices", "register_stack", "sum_frames"]
+__all__ = ["correlate_frames", "find_disks", "refine_lattices", "register_stack", "sum_frames"]
 
 
 def _between_frames(frames: Any) -> Any:
@@ -102,6 +102,11 @@ def register_stack(
     return _by_frame(frames, fields, kernel)
 
 
+def _template(template: dict[str, Any], compatible: bool) -> _b.Template:
+    made = _b.Template(**template)
+    return made.compatible() if compatible else made
+
+
 def _of_disks(n: int) -> dict[str, tuple[tuple[int, ...], Any]]:
     return {
         "centers": ((n, 2), np.int32),
@@ -126,14 +131,34 @@ def correlate_frames(
     `template` is a dict of `pynonius.blobfinder.TemplateParams`.
     """
     positions = np.asarray(positions, np.float64)
-
-    def made() -> _b.Template:
-        return _b.Template(**template).compatible() if compatible else _b.Template(**template)
-
-    made()
+    # Wrong parameters are told here and not by a worker.
+    _template(template, compatible)
     return _by_frame(
-        frames, _of_disks(len(positions)), lambda stack: _b.correlate_frames(stack, made(), positions, **params)
+        frames,
+        _of_disks(len(positions)),
+        lambda stack: _b.correlate_frames(stack, _template(template, compatible), positions, **params),
     )
+
+
+def find_disks(
+    frames: Any,
+    template: dict[str, Any],
+    *,
+    compatible: bool = False,
+    peaks: _b.PeakParams | None = None,
+    correlation: _b.CorrelationParams | None = None,
+) -> tuple[_b.Peaks, dict[str, Any]]:
+    """Disks in the sum of all frames, which is computed at once, and around these in every frame, which waits until it
+    is asked for: what `pynonius.blobfinder.find_disks` finds in one machine.
+    """
+    total = sum_frames(frames).compute()
+    with in_this_thread():
+        made = _template(template, compatible)
+        positions = _b.find_disks(total[None], made, peaks=peaks or {}, correlation=correlation or {}).positions
+    disks = correlate_frames(
+        frames, template, positions.centers, compatible=compatible, **(correlation or {})
+    )
+    return positions, disks
 
 
 def refine_lattices(
@@ -152,10 +177,9 @@ def refine_lattices(
     indices = np.asarray(indices, np.float64)
 
     def kernel(stack: Any) -> _b.RefinedLattices:
-        disk = _b.Template(**template)
         return _b.refine_lattices(
             stack,
-            disk.compatible() if compatible else disk,
+            _template(template, compatible),
             start,
             indices=indices,
             neighbor_rounds=0,

@@ -305,7 +305,7 @@ class Aligned(NamedTuple):
 
 
 class LineAlignment(NamedTuple):
-    """Offsets along one direction by the sums of lines."""
+    """Offsets across the axis of rotation by one line of pixels; those along it are the geometry's."""
 
     offsets: Floats
     line: int
@@ -488,7 +488,8 @@ def align(
 
 
 def align_line(geometry: Geometry, images: ArrayLike, weights: ArrayLike | None = None) -> LineAlignment:
-    """Offsets along the axis by the sums of lines."""
+    """Offsets across the axis of rotation by the centre of mass of the line of pixels in the middle of the axis, to a
+    quarter of a pixel perhaps; `align_moments` asks for less and gives more."""
     return _native.align_line(geometry, images, weights)
 
 
