@@ -210,7 +210,9 @@ impl Template {
                     .collect::<PyResult<_>>()?;
                 format!("Template({})", set.join(", "))
             }
-            Origin::Image(of) => format!("<Template of an image {:?}, search {}>", of.image.dim(), self.search()),
+            Origin::Image(of) => {
+                format!("<Template of an image {:?}, search {}>", of.image.dim(), self.search())
+            }
             Origin::Data(of) => format!("<Template of a frame {:?}, search {}>", of.0.dim(), self.search()),
         };
         Ok(if self.compatible { format!("{made}.compatible()") } else { made })
@@ -492,9 +494,8 @@ fn lattice(zero: &Any<'_>, a: &Any<'_>, b: &Any<'_>) -> Outcome<b::Lattice> {
 
 /// Lattices of as many samples as each of the arrays (sample, 2) has.
 fn lattices(zero: &Any<'_>, a: &Any<'_>, b: &Any<'_>) -> Outcome<Vec<b::Lattice>> {
-    let [zero, a, b] = [("zero", zero), ("a", a), ("b", b)].map(|(name, rows)| {
-        Input::<f64>::new(name, rows)?.rows::<2>()
-    });
+    let [zero, a, b] =
+        [("zero", zero), ("a", a), ("b", b)].map(|(name, rows)| Input::<f64>::new(name, rows)?.rows::<2>());
     let (zero, a, b) = (zero?, a?, b?);
     core::check_shape("a", &[zero.len(), 2], &[a.len(), 2])?;
     core::check_shape("b", &[zero.len(), 2], &[b.len(), 2])?;
