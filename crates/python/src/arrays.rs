@@ -37,6 +37,7 @@ accepts!(u8, i8, u16, i16, u32, i32, u64, i64: "iu", "integers");
 
 impl<'py, T: Accepts> Input<'py, T> {
     pub(crate) fn new(name: &'static str, object: &Bound<'py, PyAny>) -> Outcome<Self> {
+        check_nothing_hidden(name, object)?;
         if let Ok(array) = object.cast::<PyArrayDyn<T>>()
             && array.is_c_contiguous()
             && (array.data() as usize).is_multiple_of(align_of::<T>())
@@ -51,7 +52,9 @@ impl<'py, T: Accepts> Input<'py, T> {
         let empty = array.getattr("size")?.extract::<usize>()? == 0;
         if !(T::KINDS.contains(kind) || empty && kind == 'f') {
             let dtype = array.getattr("dtype")?;
-            return Err(Failure::input(format!("{name}: expected {}, got dtype {dtype}", T::WORDS)));
+            // An integer may be an index as well as a truth.
+            let hint = if T::KINDS == "b" { " (`array != 0` has them)" } else { "" };
+            return Err(Failure::input(format!("{name}: expected {}{hint}, got dtype {dtype}", T::WORDS)));
         }
         let wanted = numpy::dtype::<T>(py);
         if T::KINDS == "iu" && kind != 'f' && !fits(&numpy, &array, &wanted)? {
@@ -114,6 +117,93 @@ impl<'py, T: Accepts> Input<'py, T> {
         })
     }
 }
+
+/// An array of `numpy.ma` may come if nothing of it is masked: what is would be taken for data.
+fn check_nothing_hidden(name: &'static str, object: &Bound<'_, PyAny>) -> Outcome<()> {
+    if object.is_exact_instance_of::<PyUntypedArray>() || !object.is_instance_of::<PyUntypedArray>() {
+        return Ok(());
+    }
+    let masked = object.py().import("numpy.ma")?.call_method1("is_masked", (object,))?;
+    if !masked.extract::<bool>()? {
+        return Ok(());
+    }
+    let problem = "a masked array, whose mask would be forgotten; give its `.data` or `.filled()`, and the mask by itself";
+    Err(Failure::input(format!("{name}: {problem}")))
+}
+
+/// Runs `body` with the [`Input`] that [`Numbers`] are.
+macro_rules! with_numbers {
+    ($numbers:expr, |$input:ident| $body:expr) => {
+        match $numbers {
+            $crate::arrays::Numbers::U8($input) => $body,
+            $crate::arrays::Numbers::I8($input) => $body,
+            $crate::arrays::Numbers::U16($input) => $body,
+            $crate::arrays::Numbers::I16($input) => $body,
+            $crate::arrays::Numbers::U32($input) => $body,
+            $crate::arrays::Numbers::I32($input) => $body,
+            $crate::arrays::Numbers::U64($input) => $body,
+            $crate::arrays::Numbers::I64($input) => $body,
+            $crate::arrays::Numbers::F32($input) => $body,
+            $crate::arrays::Numbers::F64($input) => $body,
+        }
+    };
+}
+pub(crate) use with_numbers;
+
+/// Numbers of whatever type, borrowed.
+pub(crate) enum Numbers<'py> {
+    U8(Input<'py, u8>),
+    I8(Input<'py, i8>),
+    U16(Input<'py, u16>),
+    I16(Input<'py, i16>),
+    U32(Input<'py, u32>),
+    I32(Input<'py, i32>),
+    U64(Input<'py, u64>),
+    I64(Input<'py, i64>),
+    F32(Input<'py, f32>),
+    F64(Input<'py, f64>),
+}
+
+impl<'py> Numbers<'py> {
+    /// Booleans are 0 and 1; half precision becomes single, what is beyond double precision double.
+    pub(crate) fn new(name: &'static str, object: &Bound<'py, PyAny>) -> Outcome<Self> {
+        let array = object.py().import("numpy")?.call_method1("asanyarray", (object,))?;
+        let dtype = array.cast::<PyUntypedArray>().map_err(PyErr::from)?.dtype();
+        Ok(match dtype.getattr("name")?.extract::<String>()?.as_str() {
+            "uint8" => Numbers::U8(Input::new(name, &array)?),
+            "bool" => Numbers::U8(Input::new(name, &array.call_method1("view", ("uint8",))?)?),
+            "int8" => Numbers::I8(Input::new(name, &array)?),
+            "uint16" => Numbers::U16(Input::new(name, &array)?),
+            "int16" => Numbers::I16(Input::new(name, &array)?),
+            "uint32" => Numbers::U32(Input::new(name, &array)?),
+            "int32" => Numbers::I32(Input::new(name, &array)?),
+            "uint64" => Numbers::U64(Input::new(name, &array)?),
+            "int64" => Numbers::I64(Input::new(name, &array)?),
+            "float16" | "float32" => Numbers::F32(Input::new(name, &array)?),
+            _ => Numbers::F64(Input::new(name, &array)?),
+        })
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        with_numbers!(self, |input| input.shape())
+    }
+
+    /// NumPy's name of the type.
+    pub(crate) fn type_name(&self) -> String {
+        with_numbers!(self, |input| input.array.dtype().to_string())
+    }
+}
+
+/// The shape of an image that is about to be made.
+pub(crate) fn image_shape(name: &'static str, (h, w): (usize, usize)) -> Outcome<(usize, usize)> {
+    match h.checked_mul(w) {
+        Some(n) if n <= MOST_PIXELS => Ok((h, w)),
+        _ => Err(nonius::Error::parameter(name, "of at most 2^28 pixels", format!("({h}, {w})")).into()),
+    }
+}
+
+/// What one image may have that is made from nothing but its shape; in double precision 2 GiB.
+const MOST_PIXELS: usize = 1 << 28;
 
 fn readonly<'py, T: Element>(
     name: &'static str,

@@ -1,16 +1,20 @@
 //! `pynonius.blobfinder`.
 
-use ndarray::{Array, Dimension, Ix2, Ix3, IxDyn};
+use std::sync::Arc;
+
+use ndarray::{Array, Array2, Dimension, Ix2, Ix3, IxDyn};
 use nonius::blobfinder::{self as b, compatible};
-use nonius::core::{PassParams, Real, pass};
+use nonius::core::{self, PassParams, Real, pass};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Input, in_their_precision, is_single};
+use crate::arrays::{Input, image_shape, in_their_precision, is_single};
 use crate::errors::{Failure, Outcome};
 use crate::frames::{Frames, roi};
-use crate::params::{Spelling::Hyphens, of_keywords, of_object};
-use crate::records::{ToPython, Word, record};
+use crate::params::{self, Spelling::Hyphens, of_keywords, of_object};
+use crate::pickles::{self, Pickled};
+use crate::plot::PlainMark;
+use crate::records::{Labels, ToPython, Word, record};
 use crate::work;
 
 type Any<'py> = Bound<'py, PyAny>;
@@ -40,6 +44,21 @@ record!("pynonius.blobfinder", LatticeMatch, b::LatticeMatch as r {
     reduced_chi2,
     standard_errors = r.standard_errors(),
 });
+record!("pynonius.blobfinder", AffineTransformation, b::AffineTransformation as r { matrix, center });
+record!("pynonius.blobfinder", Drawing, b::Drawing as r {
+    image,
+    marks = r.marks.into_iter().map(PlainMark).collect::<Vec<_>>(),
+});
+record!("pynonius.clustering", HdbscanClusters, core::HdbscanClusters as r {
+    labels = Labels(r.labels),
+    memberships = r.probabilities,
+    stabilities,
+});
+record!("pynonius.blobfinder", DifferenceClusters, compatible::DifferenceClusters as r {
+    vectors,
+    clusters,
+    candidates,
+});
 record!("pynonius.blobfinder", FoundLattice, b::FoundLattice as r { matched, log10_accidental, noise });
 record!("pynonius.blobfinder", LatticeSearch, b::LatticeSearch as r { lattices, unmatched, weak });
 record!("pynonius.blobfinder", FullMatch, compatible::FullMatch as r { matches, unmatched, weak });
@@ -65,7 +84,7 @@ record!("pynonius.blobfinder", Disks, b::Disks as r {
 });
 
 /// Peaks of one image: columns, not objects.
-struct Peaks(Vec<b::Peak>);
+pub(crate) struct Peaks(pub(crate) Vec<b::Peak>);
 
 record!("pynonius.blobfinder", Peaks, Peaks as r {
     centers = r.0.iter().map(|peak| peak.center).collect::<Vec<_>>(),
@@ -87,74 +106,196 @@ fn codes<D: Dimension>(status: Array<b::PeakStatus, D>) -> Array<u8, D> {
     })
 }
 
-/// What a disk looks like.
+pub(crate) fn status_of(code: u8) -> b::PeakStatus {
+    match code {
+        0 => b::PeakStatus::Found,
+        1 => b::PeakStatus::NoSignal,
+        2 => b::PeakStatus::AtEdge,
+        _ => b::PeakStatus::NotFitted,
+    }
+}
+
+/// What a disk looks like: keywords as in `pynonius.blobfinder.TemplateParams`.
 #[pyclass(module = "pynonius.blobfinder", frozen, from_py_object)]
 #[derive(Clone)]
-pub(crate) struct Template(pub(crate) b::Template);
+pub(crate) struct Template {
+    pub(crate) shape: b::Template,
+    origin: Origin,
+    compatible: bool,
+}
+
+/// What a template is made from again.
+#[derive(Clone)]
+enum Origin {
+    Formula(b::TemplateParams),
+    Image(Arc<Depicted>),
+    Data(Arc<(Array2<f64>, b::DataTemplateParams)>),
+}
+
+/// A picture of a disk, where its middle is, and how far to look.
+struct Depicted {
+    image: Array2<f64>,
+    center: Option<[f64; 2]>,
+    search: Option<f64>,
+}
+
+impl Template {
+    pub(crate) fn of(params: b::TemplateParams) -> Outcome<Self> {
+        Ok(Template { shape: b::Template::new(&params)?, origin: Origin::Formula(params), compatible: false })
+    }
+}
 
 #[pymethods]
 impl Template {
     #[new]
     #[pyo3(signature = (**params))]
     fn new(params: Option<Keywords<'_>>) -> Outcome<Self> {
-        let params: b::TemplateParams = of_keywords(params.as_ref(), Hyphens)?;
-        Ok(Template(b::Template::new(&params)?))
+        Template::of(of_keywords(params.as_ref(), Hyphens)?)
     }
 
+    /// A picture of a disk; `center` (y, x) px is the middle of the picture by default, `search` px how far to look.
     #[staticmethod]
     #[pyo3(signature = (image, center=None, search=None))]
     fn from_image(image: Any<'_>, center: Option<Any<'_>>, search: Option<f64>) -> Outcome<Self> {
         let image = Input::<f64>::new("image", &image)?;
         let center = Input::<f64>::optional("center", &center)?.map(|center| center.point()).transpose()?;
-        Ok(Template(b::Template::from_image(image.view::<Ix2>()?, center, search)?))
+        let image = image.view::<Ix2>()?;
+        let shape = b::Template::from_image(image, center, search)?;
+        let origin = Origin::Image(Arc::new(Depicted { image: image.to_owned(), center, search }));
+        Ok(Template { shape, origin, compatible: false })
     }
 
+    /// A picture of the vacuum beam: keywords as in `pynonius.blobfinder.DataTemplateParams`.
     #[staticmethod]
     #[pyo3(signature = (frame, **params))]
     fn from_data(frame: Any<'_>, params: Option<Keywords<'_>>) -> Outcome<Self> {
         let params: b::DataTemplateParams = of_keywords(params.as_ref(), Hyphens)?;
         let frame = Input::<f64>::new("frame", &frame)?;
-        Ok(Template(b::Template::from_data(frame.view::<Ix2>()?, &params)?))
+        let frame = frame.view::<Ix2>()?;
+        let shape = b::Template::from_data(frame, &params)?;
+        Ok(Template { shape, origin: Origin::Data(Arc::new((frame.to_owned(), params))), compatible: false })
     }
 
     /// The same template, with the raster that LiberTEM-blobfinder gives it.
     fn compatible(&self) -> Self {
-        Template(self.0.clone().compatible())
+        Template { shape: self.shape.clone().compatible(), origin: self.origin.clone(), compatible: true }
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        let mut arguments = vec![self.compatible.to_python(py)?];
+        let none = py.None().into_bound(py);
+        match &self.origin {
+            Origin::Formula(params) => arguments.extend([none.clone(), none, params::to_python(py, params)?]),
+            Origin::Image(of) => arguments.extend([
+                of.image.clone().to_python(py)?,
+                (of.center.map(|center| center.to_vec()), of.search).into_pyobject(py)?.into_any(),
+                none,
+            ]),
+            Origin::Data(of) => {
+                arguments.extend([of.0.clone().to_python(py)?, none, params::to_python(py, &of.1)?]);
+            }
+        }
+        pickles::by(py, "template_again", arguments)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let made = match &self.origin {
+            Origin::Formula(params) => {
+                let params = params::to_python(py, params)?;
+                let set: Vec<String> = params
+                    .cast::<PyDict>()?
+                    .iter()
+                    .filter(|(_, value)| !value.is_none())
+                    .map(|(name, value)| Ok(format!("{name}={}", value.repr()?)))
+                    .collect::<PyResult<_>>()?;
+                format!("Template({})", set.join(", "))
+            }
+            Origin::Image(of) => {
+                format!("<Template of an image {:?}, search {}>", of.image.dim(), self.search())
+            }
+            Origin::Data(of) => format!("<Template of a frame {:?}, search {}>", of.0.dim(), self.search()),
+        };
+        Ok(if self.compatible { format!("{made}.compatible()") } else { made })
+    }
+
+    /// How far disks are looked for, px.
     #[getter]
     fn search(&self) -> f64 {
-        self.0.search()
+        self.shape.search()
     }
 
+    /// Radius of the disk, px, where it is known.
     #[getter]
     fn radius(&self) -> Option<f64> {
-        self.0.radius()
+        self.shape.radius()
     }
 
+    /// Half the side of the windows that are cut out, px.
     #[getter]
     fn crop_size(&self) -> usize {
-        self.0.crop_size()
+        self.shape.crop_size()
     }
 
-    /// The template on a raster.
+    /// The keywords of a template by formula; None of a picture.
+    #[getter]
+    fn params<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        match &self.origin {
+            Origin::Formula(params) => params::to_python(py, params),
+            _ => Ok(py.None().into_bound(py)),
+        }
+    }
+
+    /// The template on a raster of `shape`, its centre at `center` (y, x) px.
     fn mask<'py>(&self, py: Python<'py>, shape: (usize, usize), center: Any<'py>) -> Outcome<Any<'py>> {
         let center = Input::<f64>::new("center", &center)?.point()?;
-        let (h, w) = shape;
-        if h.checked_mul(w).is_none_or(|n| n > 1 << 32) {
-            let error = nonius::Error::parameter("shape", "of at most 2^32 pixels", format!("({h}, {w})"));
-            return Err(error.into());
-        }
-        Ok(self.0.mask(shape, center).to_python(py)?)
+        Ok(self.shape.mask(image_shape("shape", shape)?, center).to_python(py)?)
+    }
+
+    /// The template around each of `positions` (n, 2), whole px, of a frame: shape (n, y, x).
+    fn stamps<'py>(&self, py: Python<'py>, shape: (usize, usize), positions: Any<'py>) -> Outcome<Any<'py>> {
+        let positions = Input::<i64>::new("positions", &positions)?.rows()?;
+        Ok(self.shape.stamps(image_shape("shape", shape)?, &positions)?.dense()?.to_python(py)?)
     }
 }
 
-/// Looks for disks in frames of one shape.
+#[pyfunction]
+fn template_again(
+    compatible: bool,
+    image: Option<Any<'_>>,
+    place: Option<(Option<Vec<f64>>, Option<f64>)>,
+    params: Option<Keywords<'_>>,
+) -> Outcome<Template> {
+    let made = match (image, place) {
+        (None, _) => Template::new(params)?,
+        (Some(frame), None) => Template::from_data(frame, params)?,
+        (Some(image), Some((center, search))) => {
+            let center = center.map(|center| center.into_pyobject(image.py())).transpose()?;
+            Template::from_image(image, center, search)?
+        }
+    };
+    Ok(if compatible { made.compatible() } else { made })
+}
+
+/// One template for all positions, or one for each.
+fn templates(given: &Any<'_>) -> Outcome<Vec<b::Template>> {
+    if let Ok(one) = given.cast::<Template>() {
+        return Ok(vec![one.get().shape.clone()]);
+    }
+    let several: Vec<Template> = given.extract().map_err(|_| {
+        Failure::input(format!("template: expected a Template or a list of them, got {}", given.get_type()))
+    })?;
+    Ok(several.into_iter().map(|template| template.shape).collect())
+}
+
+/// Looks for disks in frames of one shape: keywords as in `pynonius.blobfinder.CorrelationParams`. One template
+/// serves all positions, or a list has one for each.
 #[pyclass(module = "pynonius.blobfinder", frozen)]
 struct CorrelationPlan {
     shape: (usize, usize),
     single: b::CorrelationPlan<f32>,
     double: b::CorrelationPlan<f64>,
+    templates: Py<PyAny>,
+    mask: Option<Array2<bool>>,
 }
 
 #[pymethods]
@@ -163,21 +304,42 @@ impl CorrelationPlan {
     #[pyo3(signature = (shape, template, mask=None, **params))]
     fn new(
         shape: (usize, usize),
-        template: &Template,
+        template: Any<'_>,
         mask: Option<Any<'_>>,
         params: Option<Keywords<'_>>,
     ) -> Outcome<Self> {
         let params: b::CorrelationParams = of_keywords(params.as_ref(), Hyphens)?;
-        let templates = [template.0.clone()];
+        let templates = self::templates(&template)?;
+        image_shape("shape", shape)?;
         let mut single = b::CorrelationPlan::new(shape, &templates, &params)?;
         let mut double = b::CorrelationPlan::new(shape, &templates, &params)?;
-        if let Some(mask) = Input::<bool>::optional("mask", &mask)? {
-            single = single.with_mask(mask.view::<Ix2>()?)?;
-            double = double.with_mask(mask.view::<Ix2>()?)?;
+        let mask = Input::<bool>::optional("mask", &mask)?;
+        let mask = mask.map(|mask| Ok::<_, Failure>(mask.view::<Ix2>()?.to_owned())).transpose()?;
+        if let Some(mask) = &mask {
+            single = single.with_mask(mask.view())?;
+            double = double.with_mask(mask.view())?;
         }
-        Ok(CorrelationPlan { shape, single, double })
+        Ok(CorrelationPlan { shape, single, double, templates: template.unbind(), mask })
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        let mask = self.mask.clone().to_python(py)?;
+        let arguments = vec![self.shape.to_python(py)?, self.templates.bind(py).clone(), mask];
+        pickles::by_keywords(py, "CorrelationPlan", arguments, &self.params(py)?)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let (h, w) = self.shape;
+        Ok(format!("CorrelationPlan(({h}, {w}), {})", self.templates.bind(py).repr()?))
+    }
+
+    /// How disks are looked for.
+    #[getter]
+    fn params<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        params::to_python(py, self.double.params())
+    }
+
+    /// Shape (y, x) of the frames.
     #[getter]
     fn shape(&self) -> (usize, usize) {
         self.shape
@@ -270,9 +432,9 @@ fn correlation_map<'py>(
         let image = image.view::<Ix2>()?;
         let map = work::here(py, || {
             Ok(if normalized {
-                b::normalized_correlation_map(image, &template.0, mask)?
+                b::normalized_correlation_map(image, &template.shape, mask)?
             } else {
-                b::correlation_map(image, &template.0)?
+                b::correlation_map(image, &template.shape)?
             })
         })?;
         Ok(map.to_python(py)?)
@@ -328,6 +490,274 @@ fn points(
 fn lattice(zero: &Any<'_>, a: &Any<'_>, b: &Any<'_>) -> Outcome<b::Lattice> {
     let vector = |name, object| Input::<f64>::new(name, object)?.point();
     Ok(b::Lattice { zero: vector("zero", zero)?, a: vector("a", a)?, b: vector("b", b)? })
+}
+
+/// Lattices of as many samples as each of the arrays (sample, 2) has.
+fn lattices(zero: &Any<'_>, a: &Any<'_>, b: &Any<'_>) -> Outcome<Vec<b::Lattice>> {
+    let [zero, a, b] =
+        [("zero", zero), ("a", a), ("b", b)].map(|(name, rows)| Input::<f64>::new(name, rows)?.rows::<2>());
+    let (zero, a, b) = (zero?, a?, b?);
+    core::check_shape("a", &[zero.len(), 2], &[a.len(), 2])?;
+    core::check_shape("b", &[zero.len(), 2], &[b.len(), 2])?;
+    Ok((0..zero.len()).map(|k| b::Lattice { zero: zero[k], a: a[k], b: b[k] }).collect())
+}
+
+/// A tuple of three vectors.
+pub(crate) fn lattice_of(given: &Any<'_>) -> Outcome<b::Lattice> {
+    let (zero, a, b): (Any<'_>, Any<'_>, Any<'_>) = given.extract()?;
+    lattice(&zero, &a, &b)
+}
+
+/// What Python holds of a match.
+pub(crate) fn match_of(given: &Any<'_>) -> Outcome<b::LatticeMatch> {
+    let part = |name: &str| given.getattr(name);
+    let rows = |name: &'static str| Input::<f64>::new(name, &part(name)?)?.rows::<2>();
+    let covariance = Input::<f64>::new("covariance", &part("covariance")?)?;
+    core::check_shape("covariance", &[6, 6], covariance.shape())?;
+    let covariance = covariance.rows::<6>()?;
+    Ok(b::LatticeMatch {
+        lattice: lattice_of(&part("lattice")?)?,
+        status: of_object(&part("status")?, Hyphens)?,
+        rank: part("rank")?.extract()?,
+        selector: Input::<bool>::new("selector", &part("selector")?)?.slice()?.to_vec(),
+        indices: rows("indices")?,
+        calculated: rows("calculated")?,
+        error: part("error")?.extract()?,
+        covariance: std::array::from_fn(|i| covariance[i]),
+        covariance_source: of_object(&part("covariance_source")?, Hyphens)?,
+        reduced_chi2: part("reduced_chi2")?.extract()?,
+    })
+}
+
+#[pyfunction]
+fn match_with_zero_at<'py>(py: Python<'py>, found: Any<'py>, index: Any<'py>) -> Outcome<Any<'py>> {
+    let index = Input::<f64>::new("index", &index)?.point()?;
+    Ok(match_of(&found)?.with_zero_at(index).to_python(py)?)
+}
+
+fn basis_of(rows: &Any<'_>) -> Outcome<b::UnimodularBasis> {
+    let rows = Input::<i32>::new("basis", rows)?;
+    core::check_shape("basis", &[2, 2], rows.shape())?;
+    let rows = rows.rows::<2>()?;
+    Ok(b::UnimodularBasis::new([rows[0], rows[1]])?)
+}
+
+#[pyfunction]
+fn match_in_basis<'py>(py: Python<'py>, found: Any<'py>, basis: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(match_of(&found)?.in_basis(basis_of(&basis)?).to_python(py)?)
+}
+
+#[pyfunction]
+fn match_reduced<'py>(py: Python<'py>, found: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(match_of(&found)?.reduced().to_python(py)?)
+}
+
+#[pyfunction]
+fn match_positions<'py>(
+    py: Python<'py>,
+    found: Any<'py>,
+    indices: Option<Any<'py>>,
+    drop_zero: bool,
+    shape: Option<(usize, usize)>,
+    margin: f64,
+) -> Outcome<Any<'py>> {
+    let indices = Input::<f64>::optional("indices", &indices)?.map(|indices| indices.rows()).transpose()?;
+    let within = shape.map(|shape| (shape, margin));
+    Ok(match_of(&found)?.positions(indices.as_deref(), drop_zero, within).to_python(py)?)
+}
+
+/// One vector or rows of them, each turned into another.
+fn each<'py>(
+    name: &'static str,
+    vectors: &Any<'py>,
+    of: impl Fn([f64; 2]) -> Outcome<[f64; 2]>,
+) -> Outcome<Any<'py>> {
+    let py = vectors.py();
+    let vectors = Input::<f64>::new(name, vectors)?;
+    if vectors.shape() == [2] {
+        return Ok(of(vectors.point()?)?.to_python(py)?);
+    }
+    Ok(vectors.rows()?.into_iter().map(of).collect::<Outcome<Vec<[f64; 2]>>>()?.to_python(py)?)
+}
+
+#[pyfunction]
+fn lattice_position<'py>(lattice: Any<'py>, indices: Any<'py>) -> Outcome<Any<'py>> {
+    let lattice = lattice_of(&lattice)?;
+    each("indices", &indices, |index| Ok(lattice.position(index)))
+}
+
+#[pyfunction]
+fn lattice_indices<'py>(lattice: Any<'py>, points: Any<'py>) -> Outcome<Any<'py>> {
+    let lattice = lattice_of(&lattice)?;
+    each("points", &points, |point| Ok(lattice.indices(point)?))
+}
+
+#[pyfunction]
+fn lattice_with_zero_at<'py>(py: Python<'py>, lattice: Any<'py>, index: Any<'py>) -> Outcome<Any<'py>> {
+    let index = Input::<f64>::new("index", &index)?.point()?;
+    Ok(lattice_of(&lattice)?.with_zero_at(index).to_python(py)?)
+}
+
+#[pyfunction]
+fn lattice_signed_area(lattice: Any<'_>) -> Outcome<f64> {
+    Ok(lattice_of(&lattice)?.signed_area())
+}
+
+#[pyfunction]
+fn lattice_is_equivalent(lattice: Any<'_>, other: Any<'_>, tolerance: f64) -> Outcome<bool> {
+    Ok(lattice_of(&lattice)?.is_equivalent(&lattice_of(&other)?, tolerance))
+}
+
+/// Rows of whole numbers that make one basis of another; nothing where there are none.
+#[pyfunction]
+fn lattice_basis<'py>(py: Python<'py>, lattice: Any<'py>, reference: Option<Any<'py>>) -> Outcome<Any<'py>> {
+    let lattice = lattice_of(&lattice)?;
+    let basis = match reference {
+        None => lattice.reduced_basis(),
+        Some(reference) => lattice.basis_nearest(&lattice_of(&reference)?),
+    };
+    let array = |basis: b::UnimodularBasis| Array2::from(basis.rows().to_vec());
+    Ok(basis.map(array).to_python(py)?)
+}
+
+#[pyfunction]
+fn lattice_in_basis<'py>(py: Python<'py>, lattice: Any<'py>, basis: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(basis_of(&basis)?.of(&lattice_of(&lattice)?).to_python(py)?)
+}
+
+#[pyfunction]
+fn polar<'py>(py: Python<'py>, vectors: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(b::polar_array(Input::<f64>::new("vectors", &vectors)?.view::<IxDyn>()?)?.to_python(py)?)
+}
+
+#[pyfunction]
+fn cartesian<'py>(py: Python<'py>, vectors: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(b::cartesian_array(Input::<f64>::new("vectors", &vectors)?.view::<IxDyn>()?)?.to_python(py)?)
+}
+
+#[pyfunction]
+fn index_grid<'py>(py: Python<'py>, i: (i32, i32), j: (i32, i32)) -> Outcome<Any<'py>> {
+    let count = |(first, last): (i32, i32)| (i64::from(last) - i64::from(first) + 1).max(0);
+    if count(i).saturating_mul(count(j)) > 1 << 26 {
+        let got = format!("{i:?} and {j:?}");
+        return Err(nonius::Error::parameter("i and j", "ranges of at most 2^26 pairs", got).into());
+    }
+    Ok(b::index_grid(i.0..=i.1, j.0..=j.1).to_python(py)?)
+}
+
+/// The index of each point, and whether it has one.
+#[pyfunction]
+fn assign_indices<'py>(
+    py: Python<'py>,
+    points: Any<'py>,
+    lattice: Any<'py>,
+    tolerance: f64,
+    distance: Any<'py>,
+) -> Outcome<(Any<'py>, Any<'py>)> {
+    let points = Input::<f64>::new("points", &points)?.rows()?;
+    let rule: b::DistanceRule = of_object(&distance, Hyphens)?;
+    let found = b::assign_indices(&points, &lattice_of(&lattice)?, tolerance, rule)?;
+    let assigned: Vec<bool> = found.iter().map(Option::is_some).collect();
+    let indices: Vec<[i32; 2]> = found.into_iter().map(Option::unwrap_or_default).collect();
+    Ok((indices.to_python(py)?, assigned.to_python(py)?))
+}
+
+#[pyfunction]
+#[pyo3(signature = (points, **params))]
+fn difference_clusters<'py>(
+    py: Python<'py>,
+    points: Any<'py>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: compatible::FullMatchParams = of_keywords(params.as_ref(), Hyphens)?;
+    let points = Input::<f64>::new("points", &points)?.rows()?;
+    Ok(work::here(py, || Ok(compatible::difference_clusters(&points, &params)?))?.to_python(py)?)
+}
+
+#[pyfunction]
+fn fit_affine<'py>(
+    py: Python<'py>,
+    from: Any<'py>,
+    to: Any<'py>,
+    weights: Option<Any<'py>>,
+    center: Any<'py>,
+) -> Outcome<Any<'py>> {
+    let from = Input::<f64>::new("start", &from)?.rows()?;
+    let to = Input::<f64>::new("end", &to)?.rows()?;
+    let weights = Input::<f64>::optional("weights", &weights)?;
+    let weights = weights.as_ref().map(Input::slice).transpose()?;
+    let center = Input::<f64>::new("center", &center)?.point()?;
+    Ok(b::AffineTransformation::fit(&from, &to, weights, center)?.to_python(py)?)
+}
+
+fn affine_of(matrix: &Any<'_>, center: &Any<'_>) -> Outcome<b::AffineTransformation> {
+    let matrix = Input::<f64>::new("matrix", matrix)?;
+    core::check_shape("matrix", &[3, 3], matrix.shape())?;
+    let rows = matrix.rows::<3>()?;
+    let center = Input::<f64>::new("center", center)?.point()?;
+    Ok(b::AffineTransformation { matrix: std::array::from_fn(|i| rows[i]), center })
+}
+
+#[pyfunction]
+fn affine_apply<'py>(matrix: Any<'py>, center: Any<'py>, points: Any<'py>) -> Outcome<Any<'py>> {
+    let transformation = affine_of(&matrix, &center)?;
+    each("points", &points, |point| Ok(transformation.apply(point)))
+}
+
+#[pyfunction]
+fn affine_fixed_point<'py>(py: Python<'py>, matrix: Any<'py>, center: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(affine_of(&matrix, &center)?.fixed_point()?.to_python(py)?)
+}
+
+/// The peaks that Python holds as columns.
+pub(crate) fn peaks_of(given: &Any<'_>) -> Outcome<Vec<b::Peak>> {
+    let part = |name: &str| given.getattr(name);
+    let centers = Input::<i32>::new("centers", &part("centers")?)?.rows::<2>()?;
+    let refineds = Input::<f64>::new("refineds", &part("refineds")?)?.rows::<2>()?;
+    let heights = Input::<f64>::new("heights", &part("heights")?)?;
+    let elevations = Input::<f64>::new("elevations", &part("elevations")?)?;
+    let covariances = Input::<f64>::new("covariances", &part("covariances")?)?;
+    let status = Input::<u8>::new("status", &part("status")?)?;
+    let n = centers.len();
+    core::check_shape("refineds", &[n, 2], &[refineds.len(), 2])?;
+    core::check_shape("heights", &[n], heights.shape())?;
+    core::check_shape("elevations", &[n], elevations.shape())?;
+    core::check_shape("covariances", &[n, 2, 2], covariances.shape())?;
+    core::check_shape("status", &[n], status.shape())?;
+    let (heights, elevations, status) = (heights.slice()?, elevations.slice()?, status.slice()?);
+    let rows = covariances.slice()?.as_chunks::<2>().0.as_chunks::<2>().0;
+    Ok((0..n)
+        .map(|k| b::Peak {
+            center: centers[k],
+            refined: refineds[k],
+            height: heights[k],
+            elevation: elevations[k],
+            covariance: rows[k],
+            status: status_of(status[k]),
+        })
+        .collect())
+}
+
+#[pyfunction]
+#[pyo3(signature = (frame, lattice, peaks, calculated, selected, **params))]
+fn draw_match<'py>(
+    py: Python<'py>,
+    frame: Any<'py>,
+    lattice: Any<'py>,
+    peaks: Any<'py>,
+    calculated: Any<'py>,
+    selected: Any<'py>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: b::PictureParams = of_keywords(params.as_ref(), Hyphens)?;
+    let (lattice, peaks) = (lattice_of(&lattice)?, peaks_of(&peaks)?);
+    let calculated = Input::<f64>::new("calculated", &calculated)?.rows()?;
+    let selected = Input::<bool>::new("selected", &selected)?;
+    let selected = selected.slice()?;
+    in_their_precision!((frame) F => {
+        let frame = frame.view::<Ix2>()?;
+        Ok(b::draw_match(frame, &lattice, &peaks, &calculated, selected, &params)?.to_python(py)?)
+    })
 }
 
 #[pyfunction]
@@ -488,9 +918,9 @@ fn find_disks<'py>(
             let selection = scan.select(roi.as_ref())?;
             let pass = PassParams::default();
             Ok(if double {
-                b::find_disks::<f64>(&selection, &template.0, &params, &pass, progress)?
+                b::find_disks::<f64>(&selection, &template.shape, &params, &pass, progress)?
             } else {
-                b::find_disks::<f32>(&selection, &template.0, &params, &pass, progress)?
+                b::find_disks::<f32>(&selection, &template.shape, &params, &pass, progress)?
             })
         })
     })?;
@@ -503,7 +933,7 @@ fn find_disks<'py>(
 fn correlate_frames<'py>(
     py: Python<'py>,
     frames: Any<'py>,
-    template: &Template,
+    template: Any<'py>,
     positions: Any<'py>,
     zero_shift: Option<Any<'py>>,
     mask: Option<Any<'py>>,
@@ -512,6 +942,7 @@ fn correlate_frames<'py>(
     params: Option<Keywords<'py>>,
 ) -> Outcome<Any<'py>> {
     let params: b::CorrelationParams = of_keywords(params.as_ref(), Hyphens)?;
+    let templates = templates(&template)?;
     let positions = Input::<f64>::new("positions", &positions)?.rows()?;
     let zero_shift = shift_of_zero(&zero_shift)?;
     let live = Input::<bool>::optional("mask", &mask)?;
@@ -523,7 +954,6 @@ fn correlate_frames<'py>(
         macro_rules! by {
             ($t:ty) => {
                 work::over(py, scan, progress, |progress| {
-                    let templates = [template.0.clone()];
                     let mut plan = b::CorrelationPlan::<$t>::new(scan.frame_shape(), &templates, &params)?;
                     if let Some(live) = live {
                         plan = plan.with_mask(live)?;
@@ -554,7 +984,9 @@ fn is_double(frames: &Any<'_>) -> Outcome<bool> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (frames, template, zero, a, b, *, zero_shift=None, mask=None, roi=None, progress=None, **params))]
+#[pyo3(signature = (
+    frames, template, zero, a, b, *, starts=None, zero_shift=None, mask=None, roi=None, progress=None, **params
+))]
 fn refine_lattices<'py>(
     py: Python<'py>,
     frames: Any<'py>,
@@ -562,6 +994,7 @@ fn refine_lattices<'py>(
     zero: Any<'py>,
     a: Any<'py>,
     b: Any<'py>,
+    starts: Option<(Any<'py>, Any<'py>, Any<'py>)>,
     zero_shift: Option<Any<'py>>,
     mask: Option<Any<'py>>,
     roi: Option<Any<'py>>,
@@ -570,6 +1003,7 @@ fn refine_lattices<'py>(
 ) -> Outcome<Any<'py>> {
     let params: b::RefineParams = of_keywords(params.as_ref(), Hyphens)?;
     let start = lattice(&zero, &a, &b)?;
+    let starts = starts.map(|(zero, a, b)| lattices(&zero, &a, &b)).transpose()?;
     let zero_shift = shift_of_zero(&zero_shift)?;
     let live = Input::<bool>::optional("mask", &mask)?;
     let live = live.as_ref().map(Input::view::<Ix2>).transpose()?;
@@ -582,9 +1016,12 @@ fn refine_lattices<'py>(
                 work::over(py, scan, progress, |progress| {
                     let shape = scan.frame_shape();
                     let mut refiner =
-                        b::LatticeRefiner::<$t>::new(shape, &template.0, &start, &params, zero_shift)?;
+                        b::LatticeRefiner::<$t>::new(shape, &template.shape, &start, &params, zero_shift)?;
                     if let Some(live) = live {
                         refiner = refiner.with_mask(live)?;
+                    }
+                    if let Some(starts) = &starts {
+                        refiner = refiner.with_starts(starts)?;
                     }
                     let selection = scan.select(roi.as_ref())?;
                     let passes = PassParams::default();
@@ -615,7 +1052,7 @@ fn integrate_disks<'py>(
     let roi = self::roi(&mask)?;
     let sums = Frames::new(&frames)?.with_scan(|scan| {
         work::over(py, scan, progress, |progress| {
-            let integrator = b::DiskIntegrator::new(&template.0, centers)?;
+            let integrator = b::DiskIntegrator::new(&template.shape, centers)?;
             Ok(pass(&scan.select(roi.as_ref())?, &integrator, &PassParams::default(), progress)?)
         })
     })?;
@@ -667,6 +1104,27 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Template>()?;
     module.add_class::<CorrelationPlan>()?;
     for function in [
+        wrap_pyfunction!(template_again, module)?,
+        wrap_pyfunction!(match_with_zero_at, module)?,
+        wrap_pyfunction!(match_in_basis, module)?,
+        wrap_pyfunction!(match_reduced, module)?,
+        wrap_pyfunction!(match_positions, module)?,
+        wrap_pyfunction!(lattice_position, module)?,
+        wrap_pyfunction!(lattice_indices, module)?,
+        wrap_pyfunction!(lattice_with_zero_at, module)?,
+        wrap_pyfunction!(lattice_signed_area, module)?,
+        wrap_pyfunction!(lattice_is_equivalent, module)?,
+        wrap_pyfunction!(lattice_basis, module)?,
+        wrap_pyfunction!(lattice_in_basis, module)?,
+        wrap_pyfunction!(polar, module)?,
+        wrap_pyfunction!(cartesian, module)?,
+        wrap_pyfunction!(index_grid, module)?,
+        wrap_pyfunction!(assign_indices, module)?,
+        wrap_pyfunction!(difference_clusters, module)?,
+        wrap_pyfunction!(fit_affine, module)?,
+        wrap_pyfunction!(affine_apply, module)?,
+        wrap_pyfunction!(affine_fixed_point, module)?,
+        wrap_pyfunction!(draw_match, module)?,
         wrap_pyfunction!(correlation_map, module)?,
         wrap_pyfunction!(find_peaks, module)?,
         wrap_pyfunction!(transform_intensity, module)?,

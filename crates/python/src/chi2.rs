@@ -1,14 +1,17 @@
 //! `pynonius.chi2`.
 
-use ndarray::{ArrayView2, Ix2};
+use std::cell::RefCell;
+
+use ndarray::{Array2, ArrayView2, Ix2};
 use nonius::chi2::{self as c, Chi2Image, compatible};
 use nonius::core::Frame;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Accepts, Input, in_their_precision};
-use crate::errors::Outcome;
-use crate::params::{Spelling::Underscores, of_keywords};
+use crate::arrays::{Accepts, Input, image_shape, in_their_precision};
+use crate::errors::{Failure, Outcome};
+use crate::params::{self, Spelling::Underscores, of_keywords};
+use crate::pickles::{self, Pickled};
 use crate::records::{ToPython, Word, record};
 use crate::work;
 
@@ -35,9 +38,9 @@ record!("pynonius.chi2", MapErrors, compatible::MapErrors as r { x_low_high, y_l
 
 /// χ² by lag, with the lag of its first element.
 struct Map {
-    chi2: ndarray::Array2<f64>,
-    reduced: ndarray::Array2<f64>,
-    overlap: ndarray::Array2<f64>,
+    chi2: Array2<f64>,
+    reduced: Array2<f64>,
+    overlap: Array2<f64>,
     first_lag: [i64; 2],
     periodic: bool,
 }
@@ -45,9 +48,9 @@ record!("pynonius.chi2", Chi2Map, Map as r { chi2, reduced, overlap, first_lag, 
 
 /// χ² and its terms, the last of which is a number or a map.
 struct Terms {
-    map: ndarray::Array2<f64>,
+    map: Array2<f64>,
     term1: f64,
-    term2: ndarray::Array2<f64>,
+    term2: Array2<f64>,
     term3: Py<PyAny>,
 }
 record!("pynonius.chi2", Chi2nMap, Terms as r { map, term1, term2, term3 });
@@ -103,34 +106,94 @@ impl<T: Accepts + nonius::Real> About<'_, T> {
     }
 }
 
-/// Power of noise that neighbouring pixels share.
+/// Power of noise that neighbouring pixels share, by frequency in the order of `numpy.fft.fft2`.
 #[pyclass(module = "pynonius.chi2", frozen)]
-struct NoiseSpectrum(c::NoiseSpectrum);
+struct NoiseSpectrum {
+    spectrum: c::NoiseSpectrum,
+    origin: Origin,
+}
+
+/// What a spectrum is made from again, to the last bit.
+enum Origin {
+    Power(Array2<f64>),
+    BlankRegion(Array2<f64>, (usize, usize)),
+}
 
 #[pymethods]
 impl NoiseSpectrum {
     #[new]
     fn new(power: Any<'_>) -> Outcome<Self> {
-        let power = Input::<f64>::new("power", &power)?;
-        Ok(NoiseSpectrum(c::NoiseSpectrum::new(power.view::<Ix2>()?)?))
+        let power = Input::<f64>::new("power", &power)?.view::<Ix2>()?.to_owned();
+        Ok(NoiseSpectrum { spectrum: c::NoiseSpectrum::new(power.view())?, origin: Origin::Power(power) })
     }
 
+    /// Power that depends on the frequency alone: `power` is called with each, cycles per px.
+    #[staticmethod]
+    fn isotropic(shape: (usize, usize), power: Any<'_>) -> Outcome<Self> {
+        let (powers, raised) = (RefCell::new(vec![]), RefCell::new(None));
+        let at = |frequency: f64| {
+            // Once it has raised an error it is not called again.
+            let value = match *raised.borrow() {
+                None => power.call1((frequency,)).and_then(|value| value.extract::<f64>()),
+                Some(_) => Ok(f64::NAN),
+            };
+            let value = value.unwrap_or_else(|error| {
+                *raised.borrow_mut() = Some(error);
+                f64::NAN
+            });
+            powers.borrow_mut().push(value);
+            value
+        };
+        let made = c::NoiseSpectrum::isotropic(image_shape("shape", shape)?, at);
+        if let Some(error) = raised.into_inner() {
+            return Err(error.into());
+        }
+        let spectrum = made?;
+        let powers = Array2::from_shape_vec(shape, powers.into_inner());
+        let powers = powers.map_err(|error| Failure::input(format!("power: {error}")))?;
+        Ok(NoiseSpectrum { spectrum, origin: Origin::Power(powers) })
+    }
+
+    /// The noise of a part of an image where there is nothing else, for frames of `shape`.
     #[staticmethod]
     fn from_blank_region(region: Any<'_>, shape: (usize, usize)) -> Outcome<Self> {
+        let shape = image_shape("shape", shape)?;
         in_their_precision!((region) F => {
-            Ok(NoiseSpectrum(c::NoiseSpectrum::from_blank_region(region.view::<Ix2>()?, shape)?))
+            let region = region.view::<Ix2>()?;
+            let origin = Origin::BlankRegion(region.mapv(f64::from), shape);
+            Ok(NoiseSpectrum { spectrum: c::NoiseSpectrum::from_blank_region(region, shape)?, origin })
         })
     }
 
-    #[getter]
-    fn sigma(&self) -> f64 {
-        self.0.sigma()
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        match &self.origin {
+            Origin::Power(power) => pickles::by(py, "NoiseSpectrum", vec![power.clone().to_python(py)?]),
+            Origin::BlankRegion(region, shape) => {
+                pickles::by(py, "spectrum_again", vec![region.clone().to_python(py)?, shape.to_python(py)?])
+            }
+        }
     }
 
+    fn __repr__(&self) -> String {
+        format!("<NoiseSpectrum for frames {:?}, sigma {}>", self.spectrum.power().dim(), self.sigma())
+    }
+
+    /// Standard deviation of the noise of a pixel.
+    #[getter]
+    fn sigma(&self) -> f64 {
+        self.spectrum.sigma()
+    }
+
+    /// Power by frequency, of mean 1.
     #[getter]
     fn power<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
-        self.0.power().to_owned().to_python(py)
+        self.spectrum.power().to_owned().to_python(py)
     }
+}
+
+#[pyfunction]
+fn spectrum_again(region: Any<'_>, shape: (usize, usize)) -> Outcome<NoiseSpectrum> {
+    NoiseSpectrum::from_blank_region(region, shape)
 }
 
 /// The images with all that was said of them, in their precision, for `body`.
@@ -145,7 +208,7 @@ macro_rules! with_images {
                 sigma: Sigma::new("sigma", &$about.sigma)?,
                 mask: Input::optional("mask", &$about.mask)?,
             };
-            let spectrum = $about.spectrum.as_ref().map(|spectrum| &spectrum.get().0);
+            let spectrum = $about.spectrum.as_ref().map(|spectrum| &spectrum.get().spectrum);
             let $r = of_reference.of($reference.view::<Ix2>()?, None)?;
             let $m = of_moving.of($moving.view::<Ix2>()?, spectrum)?;
             $body
@@ -331,11 +394,12 @@ fn chi2map_to_errors<'py>(
     Ok(errors.to_python(py)?)
 }
 
-/// What pairs of one shape share, in both precisions.
+/// What pairs of one shape share: keywords as in `pynonius.chi2.Chi2Params`.
 #[pyclass(module = "pynonius.chi2", frozen)]
 struct Chi2Plan {
     single: c::Chi2Plan<f32>,
     double: c::Chi2Plan<f64>,
+    params: c::Chi2Params,
 }
 
 /// The plan of a precision.
@@ -361,8 +425,26 @@ impl Chi2Plan {
     #[pyo3(signature = (shape, **params))]
     fn new(shape: (usize, usize), params: Option<Keywords<'_>>) -> Outcome<Self> {
         let params: c::Chi2Params = of_keywords(params.as_ref(), Underscores)?;
-        Ok(Self { single: c::Chi2Plan::new(shape, params)?, double: c::Chi2Plan::new(shape, params)? })
+        let shape = image_shape("shape", shape)?;
+        let (single, double) = (c::Chi2Plan::new(shape, params)?, c::Chi2Plan::new(shape, params)?);
+        Ok(Self { single, double, params })
     }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        pickles::by_keywords(py, "Chi2Plan", vec![self.shape().to_python(py)?], &self.params(py)?)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Chi2Plan for images {:?}>", self.shape())
+    }
+
+    /// What it was made with, defaults included.
+    #[getter]
+    fn params<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        params::to_python(py, &self.params)
+    }
+
+    /// Shape (y, x) of the images.
 
     #[getter]
     fn shape(&self) -> (usize, usize) {
@@ -397,6 +479,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Chi2Plan>()?;
     for function in [
         wrap_pyfunction!(chi2_shift, module)?,
+        wrap_pyfunction!(spectrum_again, module)?,
         wrap_pyfunction!(chi2_map, module)?,
         wrap_pyfunction!(chi2_surface, module)?,
         wrap_pyfunction!(delta_chi2, module)?,

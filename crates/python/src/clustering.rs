@@ -2,14 +2,15 @@
 
 use ndarray::{ArrayD, ArrayViewD, Ix2, IxDyn};
 use nonius::clustering as k;
-use nonius::core::{PassParams, Roi, masks, pass};
+use nonius::core::{self, PassParams, Roi, masks, pass};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Input, moved};
+use crate::arrays::{Input, image_shape, moved};
 use crate::errors::{Failure, Outcome};
 use crate::frames::{Frames, roi};
 use crate::params::{self, Spelling::Hyphens, of_keywords, of_object};
+use crate::pickles::{self, Pickled};
 use crate::records::{Labels, ToPython, record};
 use crate::work;
 
@@ -33,6 +34,7 @@ record!("pynonius.clustering", ScaledFeatures, k::ScaledFeatures as r {
     scales = r.scales.scales,
     dead_columns,
     dead_rows,
+    per_frame = r.scales.per_frame,
 });
 record!("pynonius.clustering", DeflectionField, k::DeflectionField as r {
     y = r.y.clone(),
@@ -92,6 +94,26 @@ record!("pynonius.clustering", MatchedClusters, k::MatchedClusters as r {
     n_common,
 });
 
+/// Masks at their places in a frame.
+struct Placed {
+    masks: ndarray::Array3<f64>,
+    cut: Vec<usize>,
+    outside: Vec<usize>,
+    dropped: Vec<usize>,
+    repeated: Vec<usize>,
+}
+record!("pynonius.clustering", FeatureMasks, Placed as r { masks, cut, outside, dropped, repeated });
+
+/// A graph with the edges that were added to it.
+struct Completed {
+    graph: Py<PyAny>,
+    added_edges: Vec<[u32; 2]>,
+    n_components: usize,
+}
+record!("pynonius.clustering", CompletedGraph, Completed as r { graph, added_edges, n_components });
+
+record!("pynonius.clustering", PolarMap, masks::PolarMap as r { radius, angle });
+
 /// Labels in NumPy's manner, negative where there is none.
 fn labels_of(labels: &Any<'_>) -> Outcome<Vec<Option<usize>>> {
     let labels = Input::<i64>::new("labels", labels)?;
@@ -142,11 +164,51 @@ impl Graph {
         Ok(Graph(k::Graph::from_edges(n_samples, edges)?))
     }
 
+    /// Positions of a scan that are one of `offsets` (n, axes) apart, in either direction.
+    #[staticmethod]
+    #[pyo3(signature = (offsets, shape=None, roi=None))]
+    fn from_offsets(offsets: Any<'_>, shape: Option<Vec<usize>>, roi: Option<Any<'_>>) -> Outcome<Self> {
+        let offsets = Input::<i64>::new("offsets", &offsets)?;
+        let rows = offsets.view::<Ix2>()?;
+        let steps: Vec<Vec<isize>> =
+            rows.outer_iter().map(|row| row.iter().map(|&step| step as isize).collect()).collect();
+        Ok(Graph(k::Graph::from_offsets(&shape_or_mask(&shape, &roi)?, &steps)?))
+    }
+
+    /// The same with edges between its parts, as `disconnected` says: features are one row per sample.
+    #[pyo3(signature = (features, disconnected=None))]
+    fn completed<'py>(
+        &self,
+        py: Python<'py>,
+        features: Any<'py>,
+        disconnected: Option<Any<'py>>,
+    ) -> Outcome<Any<'py>> {
+        let disconnected: Option<k::Disconnected> =
+            disconnected.map(|word| of_object(&word, Hyphens)).transpose()?;
+        let features = Input::<f64>::new("features", &features)?;
+        let features = features.view::<Ix2>()?;
+        let found = work::run(py, None, |progress| {
+            Ok(self.0.completed(features, disconnected.unwrap_or_default(), progress)?)
+        })?;
+        let graph = Py::new(py, Graph(found.graph))?.into_any();
+        let (added_edges, n_components) = (found.added_edges, found.n_components);
+        Ok(Completed { graph, added_edges, n_components }.to_python(py)?)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        pickles::by(py, "graph_again", vec![self.n_samples().to_python(py)?, self.edges(py)?])
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Graph: {} samples, {} edges>", self.0.n_samples(), self.0.edges().len())
+    }
+
     #[getter]
     fn n_samples(&self) -> usize {
         self.0.n_samples()
     }
 
+    /// Pairs of samples, shape (n, 2).
     #[getter]
     fn edges<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
         self.0.edges().to_vec().to_python(py)
@@ -159,9 +221,37 @@ impl Graph {
     }
 }
 
-/// A tree of merges.
+#[pyfunction]
+fn graph_again(n_samples: usize, edges: Any<'_>) -> Outcome<Graph> {
+    Graph::from_edges(n_samples, edges)
+}
+
+/// A tree of merges: merge k joins two nodes to node `n_samples + k`.
 #[pyclass(module = "pynonius.clustering", frozen)]
-struct Dendrogram(k::Dendrogram);
+pub(crate) struct Dendrogram {
+    tree: k::Dendrogram,
+    /// What the graph was before it had one part.
+    n_components: usize,
+    added_edges: Vec<[u32; 2]>,
+}
+
+impl Dendrogram {
+    pub(crate) fn of(tree: k::Dendrogram) -> Self {
+        Dendrogram { n_components: tree.n_components(), added_edges: tree.added_edges().to_vec(), tree }
+    }
+}
+
+#[pyfunction]
+fn dendrogram_again(
+    n_samples: usize,
+    merges: Any<'_>,
+    distances: Any<'_>,
+    n_components: usize,
+    added_edges: Any<'_>,
+) -> Outcome<Dendrogram> {
+    let added_edges = Input::<u32>::new("added_edges", &added_edges)?.rows()?;
+    Ok(Dendrogram { n_components, added_edges, ..Dendrogram::new(n_samples, merges, distances)? })
+}
 
 fn cut_at(n_clusters: Option<usize>, distance: Option<f64>, monotone: bool) -> Outcome<k::Cut> {
     match (n_clusters, distance) {
@@ -177,47 +267,100 @@ impl Dendrogram {
     fn new(n_samples: usize, merges: Any<'_>, distances: Any<'_>) -> Outcome<Self> {
         let merges = Input::<u32>::new("merges", &merges)?.rows()?;
         let distances = Input::<f64>::new("distances", &distances)?;
-        Ok(Dendrogram(k::Dendrogram::new(n_samples, merges, distances.slice()?.to_vec())?))
+        Ok(Dendrogram::of(k::Dendrogram::new(n_samples, merges, distances.slice()?.to_vec())?))
     }
 
     #[getter]
     fn n_samples(&self) -> usize {
-        self.0.n_samples()
+        self.tree.n_samples()
     }
 
     #[getter]
     fn n_components(&self) -> usize {
-        self.0.n_components()
+        self.n_components
     }
 
     #[getter]
     fn merges<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
-        self.0.merges().to_vec().to_python(py)
+        self.tree.merges().to_vec().to_python(py)
     }
 
     #[getter]
     fn distances<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
-        self.0.distances().to_vec().to_python(py)
+        self.tree.distances().to_vec().to_python(py)
     }
 
     #[getter]
     fn added_edges<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
-        self.0.added_edges().to_vec().to_python(py)
+        self.added_edges.clone().to_python(py)
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        let (n, components) = (self.n_samples().to_python(py)?, self.n_components().to_python(py)?);
+        let arguments = vec![n, self.merges(py)?, self.distances(py)?, components, self.added_edges(py)?];
+        pickles::by(py, "dendrogram_again", arguments)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Dendrogram: {} samples, {} merges>", self.tree.n_samples(), self.tree.merges().len())
+    }
+
+    /// Nodes that were not merged: 1 for a full tree.
+    #[getter]
+    fn n_roots(&self) -> usize {
+        self.tree.n_roots()
+    }
+
+    /// Parent of every node; a root is its own.
+    #[getter]
+    fn parents<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        self.tree.parents().to_python(py)
+    }
+
+    /// Number of samples of every node.
+    #[getter]
+    fn sizes<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        self.tree.sizes().to_python(py)
+    }
+
+    /// Number of clusters that a cut at a distance makes.
+    #[pyo3(signature = (distance, *, monotone=false))]
+    fn n_clusters(&self, distance: f64, monotone: bool) -> Outcome<usize> {
+        Ok(self.tree.n_clusters(cut_at(None, Some(distance), monotone)?)?)
+    }
+
+    /// Labels as a map over a scan of `shape`, or of a `roi`: −2 outside.
+    #[pyo3(signature = (n_clusters=None, *, shape=None, roi=None, distance=None, monotone=false, numbering=None))]
+    fn label_map<'py>(
+        &self,
+        py: Python<'py>,
+        n_clusters: Option<usize>,
+        shape: Option<Vec<usize>>,
+        roi: Option<Any<'py>>,
+        distance: Option<f64>,
+        monotone: bool,
+        numbering: Option<Any<'py>>,
+    ) -> Outcome<Any<'py>> {
+        let cut = cut_at(n_clusters, distance, monotone)?;
+        let numbering: Option<k::Numbering> = numbering.map(|word| of_object(&word, Hyphens)).transpose()?;
+        let roi = shape_or_mask(&shape, &roi)?;
+        Ok(moved(py, numbers(&self.tree.label_map(&roi, cut, numbering.unwrap_or_default())?))?)
+    }
+
+    /// Merges with a smaller distance than the one before.
     #[getter]
     fn inversions(&self) -> usize {
-        self.0.inversions()
+        self.tree.inversions()
     }
 
     /// The layout of SciPy's `linkage`.
     fn linkage_matrix<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
-        self.0.linkage_matrix().to_python(py)
+        self.tree.linkage_matrix().to_python(py)
     }
 
     /// The distance at which two samples meet.
     fn cophenetic(&self, i: usize, j: usize) -> Outcome<f64> {
-        Ok(self.0.cophenetic(i, j)?)
+        Ok(self.tree.cophenetic(i, j)?)
     }
 
     /// A label for every sample.
@@ -232,14 +375,14 @@ impl Dendrogram {
     ) -> Outcome<Any<'py>> {
         let cut = cut_at(n_clusters, distance, monotone)?;
         let numbering: Option<k::Numbering> = numbering.map(|word| of_object(&word, Hyphens)).transpose()?;
-        let labels = self.0.labels(cut, numbering.unwrap_or_default())?;
+        let labels = self.tree.labels(cut, numbering.unwrap_or_default())?;
         Ok(labels.into_iter().map(|label| label as i64).collect::<Vec<i64>>().to_python(py)?)
     }
 
     /// Where the number of clusters seems to be, if anywhere.
     #[pyo3(signature = (max_clusters=30))]
     fn suggest_clusters<'py>(&self, py: Python<'py>, max_clusters: usize) -> Outcome<Any<'py>> {
-        Ok(k::suggest_clusters(&self.0, max_clusters)?.to_python(py)?)
+        Ok(k::suggest_clusters(&self.tree, max_clusters)?.to_python(py)?)
     }
 }
 
@@ -311,12 +454,13 @@ fn log_sum<'py>(
 
 /// Feature vectors of frames: sums under a small template at each of `positions`.
 #[pyfunction]
-#[pyo3(signature = (frames, positions, *, shifts=None, roi=None, progress=None, **params))]
+#[pyo3(signature = (frames, positions, *, shifts=None, weights=None, roi=None, progress=None, **params))]
 fn features<'py>(
     py: Python<'py>,
     frames: Any<'py>,
     positions: Any<'py>,
     shifts: Option<Any<'py>>,
+    weights: Option<Any<'py>>,
     roi: Option<Any<'py>>,
     progress: Option<Py<PyAny>>,
     params: Option<Keywords<'py>>,
@@ -324,13 +468,119 @@ fn features<'py>(
     let params: k::FeatureParams = of_keywords(params.as_ref(), Hyphens)?;
     let positions = Input::<i64>::new("positions", &positions)?.rows()?;
     let shifts = Input::<i64>::optional("shifts", &shifts)?.map(|shifts| shifts.rows()).transpose()?;
+    let weights = Input::<f64>::optional("weights", &weights)?;
+    let weights = weights.as_ref().map(Input::view::<Ix2>).transpose()?;
     of_a_pass!(py, frames, roi, progress, |scan| {
-        let plan = k::FeaturePlan::new(scan.frame_shape(), &positions, &params)?;
+        let plan = feature_plan(scan.frame_shape(), &positions, weights, &params)?;
         match shifts {
             Some(shifts) => plan.shifted(shifts),
             None => plan,
         }
     })
+}
+
+fn feature_plan(
+    shape: (usize, usize),
+    positions: &[[i64; 2]],
+    weights: Option<ndarray::ArrayView2<'_, f64>>,
+    params: &k::FeatureParams,
+) -> Outcome<k::FeaturePlan> {
+    Ok(match weights {
+        Some(weights) => k::FeaturePlan::with_template(weights.to_owned(), shape, positions, params.border)?,
+        None => k::FeaturePlan::new(shape, positions, params)?,
+    })
+}
+
+/// The masks under which features are summed.
+#[pyfunction]
+#[pyo3(signature = (shape, positions, *, weights=None, **params))]
+fn feature_masks<'py>(
+    py: Python<'py>,
+    shape: (usize, usize),
+    positions: Any<'py>,
+    weights: Option<Any<'py>>,
+    params: Option<Keywords<'py>>,
+) -> Outcome<Any<'py>> {
+    let params: k::FeatureParams = of_keywords(params.as_ref(), Hyphens)?;
+    let positions = Input::<i64>::new("positions", &positions)?.rows()?;
+    let weights = Input::<f64>::optional("weights", &weights)?;
+    let weights = weights.as_ref().map(Input::view::<Ix2>).transpose()?;
+    let plan = feature_plan(image_shape("shape", shape)?, &positions, weights, &params)?;
+    let placed = plan.placed();
+    let masks = Placed {
+        masks: placed.stamps.dense()?,
+        cut: placed.cut.clone(),
+        outside: placed.outside.clone(),
+        dropped: placed.dropped.clone(),
+        repeated: placed.repeated.clone(),
+    };
+    Ok(masks.to_python(py)?)
+}
+
+/// Weights of a detector.
+#[pyfunction]
+fn detector_weights<'py>(py: Python<'py>, detector: Any<'py>, shape: (usize, usize)) -> Outcome<Any<'py>> {
+    Ok(self::detector(&detector)?.weights(image_shape("shape", shape)?)?.to_python(py)?)
+}
+
+/// Features scaled as others were.
+#[pyfunction]
+fn apply_scales<'py>(
+    py: Python<'py>,
+    features: Any<'py>,
+    offsets: Vec<f64>,
+    scales: Vec<f64>,
+    per_frame: bool,
+) -> Outcome<Any<'py>> {
+    let scales = k::Scales { offsets, scales, per_frame };
+    let features = Input::<f64>::new("features", &features)?;
+    let features = features.view::<Ix2>()?.to_owned();
+    Ok(work::run(py, None, |_| Ok(scales.apply(features)?))?.to_python(py)?)
+}
+
+/// The clusters of an ordering at one distance.
+#[pyfunction]
+fn clusters_at<'py>(
+    py: Python<'py>,
+    order: Any<'py>,
+    reachability: Any<'py>,
+    core_distances: Any<'py>,
+    eps: f64,
+) -> Outcome<Any<'py>> {
+    let order = Input::<u64>::new("order", &order)?;
+    let reachability = Input::<f64>::new("reachability", &reachability)?.slice()?.to_vec();
+    let core_distances = Input::<f64>::new("core_distances", &core_distances)?.slice()?.to_vec();
+    let order: Vec<usize> = order.slice()?.iter().map(|&sample| sample as usize).collect();
+    let n = order.len();
+    core::check_shape("reachability", &[n], &[reachability.len()])?;
+    core::check_shape("core_distances", &[n], &[core_distances.len()])?;
+    if let Some(sample) = order.iter().find(|&&sample| sample >= n) {
+        return Err(nonius::Error::parameter("order", "the numbers of samples", sample).into());
+    }
+    let ordering = k::OpticsOrdering { order, reachability, core_distances, predecessors: vec![None; n] };
+    Ok(Labels(ordering.clusters_at(eps)?).to_python(py)?)
+}
+
+/// Other samples along components that were found.
+#[pyfunction]
+fn scores_of<'py>(
+    py: Python<'py>,
+    mean: Any<'py>,
+    components: Any<'py>,
+    features: Any<'py>,
+) -> Outcome<Any<'py>> {
+    let mean = Input::<f64>::new("mean", &mean)?.view::<ndarray::Ix1>()?.to_owned();
+    let components = Input::<f64>::new("components", &components)?.view::<Ix2>()?.to_owned();
+    core::check_shape("components", &[components.nrows(), mean.len()], components.shape())?;
+    let features = Input::<f64>::new("features", &features)?;
+    let found = k::PrincipalComponents {
+        mean,
+        components,
+        variances: ndarray::Array1::zeros(0),
+        total_variance: 0.0,
+        scores: ndarray::Array2::zeros((0, 0)),
+    };
+    Ok(found.scores_of(features.view::<Ix2>()?)?.to_python(py)?)
 }
 
 /// What a detector is: a word, a dict of a shape, or an array of weights.
@@ -444,7 +694,7 @@ fn ward(
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
     let tree = work::run(py, progress, |p| Ok(k::ward(features.to_owned(), &graph.0, &params, p)?))?;
-    Ok(Dendrogram(tree))
+    Ok(Dendrogram::of(tree))
 }
 
 #[pyfunction]
@@ -458,7 +708,7 @@ fn linkage(
     let params: k::LinkageParams = of_keywords(params.as_ref(), Hyphens)?;
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    Ok(Dendrogram(work::run(py, progress, |p| Ok(k::linkage(features, &params, p)?))?))
+    Ok(Dendrogram::of(work::run(py, progress, |p| Ok(k::linkage(features, &params, p)?))?))
 }
 
 #[pyfunction]
@@ -473,7 +723,7 @@ fn graph_linkage(
     let params: k::GraphLinkageParams = of_keywords(params.as_ref(), Hyphens)?;
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    Ok(Dendrogram(work::run(py, progress, |p| Ok(k::graph_linkage(features, &graph.0, &params, p)?))?))
+    Ok(Dendrogram::of(work::run(py, progress, |p| Ok(k::graph_linkage(features, &graph.0, &params, p)?))?))
 }
 
 #[pyfunction]
@@ -616,7 +866,7 @@ fn within_cluster_sum_of_squares(features: Any<'_>, labels: Any<'_>) -> Outcome<
 }
 
 /// A map of labels over a scan: −1 for noise, −2 outside.
-fn label_map(labels: &Any<'_>) -> Outcome<k::LabelMap> {
+pub(crate) fn label_map(labels: &Any<'_>) -> Outcome<k::LabelMap> {
     let labels = Input::<i64>::new("labels", labels)?;
     let labels: ArrayViewD<'_, i64> = labels.view()?;
     let roi = Roi::from_mask(labels.mapv(|label| label >= -1).view());
@@ -624,7 +874,7 @@ fn label_map(labels: &Any<'_>) -> Outcome<k::LabelMap> {
     Ok(k::LabelMap::from_numbers(roi, &of_samples)?)
 }
 
-fn numbers(map: &k::LabelMap) -> ArrayD<i32> {
+pub(crate) fn numbers(map: &k::LabelMap) -> ArrayD<i32> {
     let mut numbers = map.groups().mapv(|label| label.map_or(-1, |label| label as i32));
     let inside = map.roi().mask();
     numbers.zip_mut_with(&inside, |number, &inside| *number = if inside { *number } else { -2 });
@@ -664,6 +914,43 @@ fn matched_clusters<'py>(py: Python<'py>, labels: Any<'py>, other: Any<'py>) -> 
     Ok(label_map(&labels)?.matched(&label_map(&other)?)?.to_python(py)?)
 }
 
+#[pyfunction]
+fn cluster_sizes<'py>(py: Python<'py>, labels: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(label_map(&labels)?.sizes().to_python(py)?)
+}
+
+/// First and one past the last position of every cluster, (cluster, axis, 2).
+#[pyfunction]
+fn bounding_boxes<'py>(py: Python<'py>, labels: Any<'py>) -> Outcome<Any<'py>> {
+    let map = label_map(&labels)?;
+    let boxes = map.bounding_boxes();
+    let shape = (boxes.len(), map.roi().shape().len(), 2);
+    // A cluster without positions has no ranges.
+    let end = |k: usize, axis: usize, last: usize| {
+        boxes[k].get(axis).map_or(0, |range| if last == 0 { range.start } else { range.end })
+    };
+    let ends = ndarray::Array3::from_shape_fn(shape, |(k, axis, last)| end(k, axis, last) as i64);
+    Ok(ends.to_python(py)?)
+}
+
+#[pyfunction]
+fn renumbered<'py>(py: Python<'py>, labels: Any<'py>, numbering: Any<'py>) -> Outcome<Any<'py>> {
+    let numbering: k::Numbering = of_object(&numbering, Hyphens)?;
+    Ok(moved(py, numbers(&label_map(&labels)?.renumbered(numbering)))?)
+}
+
+#[pyfunction]
+fn relabeled<'py>(py: Python<'py>, labels: Any<'py>, new: Any<'py>) -> Outcome<Any<'py>> {
+    let new = Input::<i64>::new("numbers", &new)?;
+    let new: Vec<Option<usize>> = new.slice()?.iter().map(|&label| usize::try_from(label).ok()).collect();
+    Ok(moved(py, numbers(&label_map(&labels)?.relabeled(&new)?))?)
+}
+
+#[pyfunction]
+fn united<'py>(py: Python<'py>, labels: Any<'py>, a: usize, b: usize) -> Outcome<Any<'py>> {
+    Ok(moved(py, numbers(&label_map(&labels)?.united(a, b)?))?)
+}
+
 /// Results of several regions put in one map.
 #[pyfunction]
 #[pyo3(signature = (scan_shape, rois, rows, overlap=None))]
@@ -698,7 +985,7 @@ fn radial_bins<'py>(
 ) -> Outcome<Any<'py>> {
     let params: masks::RadialBinParams = of_keywords(params.as_ref(), Hyphens)?;
     let center = Input::<f64>::new("center", &center)?.point()?;
-    Ok(masks::radial_bins(shape, center, &params)?.to_python(py)?)
+    Ok(masks::radial_bins(image_shape("shape", shape)?, center, &params)?.to_python(py)?)
 }
 
 #[pyfunction]
@@ -712,7 +999,7 @@ fn disk<'py>(
     hard: bool,
 ) -> Outcome<Any<'py>> {
     let center = Input::<f64>::new("center", &center)?.point()?;
-    let edge = if hard { masks::Edge::Hard } else { masks::Edge::AntiAliased };
+    let (shape, edge) = (image_shape("shape", shape)?, edge(hard));
     let mask = match inner {
         None => masks::disk(shape, center, radius, edge)?,
         Some(inner) => masks::ring(shape, center, inner, radius, edge)?,
@@ -720,10 +1007,88 @@ fn disk<'py>(
     Ok(mask.to_python(py)?)
 }
 
+fn edge(hard: bool) -> masks::Edge {
+    if hard { masks::Edge::Hard } else { masks::Edge::AntiAliased }
+}
+
+#[pyfunction]
+fn radial_gradient<'py>(
+    py: Python<'py>,
+    shape: (usize, usize),
+    center: Any<'py>,
+    radius: f64,
+    hard: bool,
+) -> Outcome<Any<'py>> {
+    let center = Input::<f64>::new("center", &center)?.point()?;
+    Ok(masks::radial_gradient(image_shape("shape", shape)?, center, radius, edge(hard))?.to_python(py)?)
+}
+
+#[pyfunction]
+fn background_subtraction<'py>(
+    py: Python<'py>,
+    shape: (usize, usize),
+    center: Any<'py>,
+    radius: f64,
+    outer: f64,
+    hard: bool,
+) -> Outcome<Any<'py>> {
+    let center = Input::<f64>::new("center", &center)?.point()?;
+    let shape = image_shape("shape", shape)?;
+    Ok(masks::background_subtraction(shape, center, radius, outer, edge(hard))?.to_python(py)?)
+}
+
+#[pyfunction]
+fn rectangle<'py>(
+    py: Python<'py>,
+    shape: (usize, usize),
+    corner: Any<'py>,
+    size: Any<'py>,
+) -> Outcome<Any<'py>> {
+    let corner = Input::<f64>::new("corner", &corner)?.point()?;
+    let size = Input::<f64>::new("size", &size)?.point()?;
+    Ok(masks::rectangle(image_shape("shape", shape)?, corner, size)?.to_python(py)?)
+}
+
+#[pyfunction]
+fn balanced<'py>(py: Python<'py>, mask: Any<'py>) -> Outcome<Any<'py>> {
+    let mask = Input::<f64>::new("mask", &mask)?;
+    Ok(masks::balance(mask.view::<Ix2>()?.to_owned())?.to_python(py)?)
+}
+
+#[pyfunction]
+fn polar_map<'py>(
+    py: Python<'py>,
+    shape: (usize, usize),
+    center: Any<'py>,
+    ellipse: Option<Any<'py>>,
+) -> Outcome<Any<'py>> {
+    let center = Input::<f64>::new("center", &center)?.point()?;
+    let ellipse: Option<masks::Ellipse> = ellipse.map(|given| of_object(&given, Hyphens)).transpose()?;
+    let shape = image_shape("shape", shape)?;
+    Ok(masks::polar_map(shape, center, ellipse.unwrap_or_default())?.to_python(py)?)
+}
+
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Graph>()?;
     module.add_class::<Dendrogram>()?;
     for function in [
+        wrap_pyfunction!(graph_again, module)?,
+        wrap_pyfunction!(dendrogram_again, module)?,
+        wrap_pyfunction!(feature_masks, module)?,
+        wrap_pyfunction!(detector_weights, module)?,
+        wrap_pyfunction!(apply_scales, module)?,
+        wrap_pyfunction!(clusters_at, module)?,
+        wrap_pyfunction!(scores_of, module)?,
+        wrap_pyfunction!(cluster_sizes, module)?,
+        wrap_pyfunction!(bounding_boxes, module)?,
+        wrap_pyfunction!(renumbered, module)?,
+        wrap_pyfunction!(relabeled, module)?,
+        wrap_pyfunction!(united, module)?,
+        wrap_pyfunction!(radial_gradient, module)?,
+        wrap_pyfunction!(background_subtraction, module)?,
+        wrap_pyfunction!(rectangle, module)?,
+        wrap_pyfunction!(balanced, module)?,
+        wrap_pyfunction!(polar_map, module)?,
         wrap_pyfunction!(pixel_statistics, module)?,
         wrap_pyfunction!(log_sum, module)?,
         wrap_pyfunction!(features, module)?,

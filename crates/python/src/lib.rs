@@ -12,10 +12,14 @@ mod errors;
 mod frames;
 mod io;
 mod params;
+mod pickles;
+mod plot;
 mod records;
 mod registration;
+mod synthetic;
 mod tomography;
 mod work;
+mod workflow;
 
 use pyo3::prelude::*;
 
@@ -31,5 +35,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     blobfinder::add_to(module)?;
     clustering::add_to(module)?;
     io::add_to(module)?;
-    tomography::add_to(module)
+    plot::add_to(module)?;
+    tomography::add_to(module)?;
+    workflow::add_to(module)?;
+    synthetic::add_to(module)
 }

@@ -15,6 +15,8 @@ use crate::errors::{Failure, Outcome};
 pub(crate) enum Spelling {
     Underscores,
     Hyphens,
+    /// Fields have underscores, variants hyphens.
+    HyphensInVariants,
 }
 
 /// The parameters that keyword arguments say, the rest at their defaults.
@@ -37,7 +39,11 @@ pub(crate) fn of_object<P: DeserializeOwned>(object: &Bound<'_, PyAny>, spelling
         // Errors of Python's come with the name of their class.
         let problem = problem.split_once("Error: ").map_or(problem.as_str(), |(_, rest)| rest);
         let message = if path == "." { problem.to_owned() } else { format!("{path}: {problem}") };
-        Failure::input(if spelling == Spelling::Hyphens { underscores_in_names(&message) } else { message })
+        Failure::input(if spelling == Spelling::Underscores {
+            message
+        } else {
+            underscores_in_names(&message)
+        })
     })
 }
 
@@ -50,13 +56,16 @@ fn plain<'py>(object: &Bound<'py, PyAny>, spelling: Spelling) -> PyResult<Bound<
     if let Ok(text) = object.cast::<PyString>() {
         return Ok(match spelling {
             Spelling::Underscores => object.clone(),
-            Spelling::Hyphens => PyString::new(py, &text.to_cow()?.replace('_', "-")).into_any(),
+            Spelling::Hyphens | Spelling::HyphensInVariants => {
+                PyString::new(py, &text.to_cow()?.replace('_', "-")).into_any()
+            }
         });
     }
     if let Ok(dict) = object.cast::<PyDict>() {
         let renamed = PyDict::new(py);
+        let of_keys = if spelling == Spelling::HyphensInVariants { Spelling::Underscores } else { spelling };
         for (key, value) in dict {
-            renamed.set_item(plain(&key, spelling)?, plain(&value, spelling)?)?;
+            renamed.set_item(plain(&key, of_keys)?, plain(&value, spelling)?)?;
         }
         return Ok(renamed.into_any());
     }
@@ -129,7 +138,9 @@ fn default_of<P: Default + Serialize>(py: Python<'_>) -> PyResult<Bound<'_, PyAn
 
 /// Every set of parameters that a function of this package takes as keywords.
 fn every_default() -> BTreeMap<&'static str, Defaults> {
+    use nonius::workflow::{strain as w, tomography as wt};
     use nonius::{blobfinder as b, chi2 as c, clustering as k, core, io, registration as r, tomography as t};
+    use nonius::{report, synthetic as s};
     BTreeMap::from([
         ("RegistrationParams", default_of::<r::RegistrationParams> as Defaults),
         ("MaskedParams", default_of::<r::MaskedParams>),
@@ -182,6 +193,25 @@ fn every_default() -> BTreeMap<&'static str, Defaults> {
         ("RotationCenterParams", default_of::<t::rotation_center::RotationCenterParams>),
         ("AbsorbanceParams", default_of::<t::AbsorbanceParams>),
         ("TiltSeriesOptions", default_of::<io::TiltSeriesOptions>),
+        ("StrainWorkflowParams", default_of::<w::StrainWorkflowParams>),
+        ("SpotParams", default_of::<w::SpotParams>),
+        ("RegionParams", default_of::<w::RegionParams>),
+        ("LatticeParams", default_of::<w::LatticeParams>),
+        ("BoundaryParams", default_of::<w::BoundaryParams>),
+        ("FrameParams", default_of::<w::FrameParams>),
+        ("ReferenceParams", default_of::<w::ReferenceParams>),
+        ("LineIntegralParams", default_of::<wt::LineIntegralParams>),
+        ("AlignmentParams", default_of::<wt::AlignmentParams>),
+        ("ReconstructionParams", default_of::<wt::ReconstructionParams>),
+        ("FramePictureParams", default_of::<report::FramePictureParams>),
+        ("ImagePairParams", default_of::<s::ImagePairParams>),
+        ("ImageSeriesParams", default_of::<s::ImageSeriesParams>),
+        ("NoiseParams", default_of::<s::NoiseParams>),
+        ("DiffractionParams", default_of::<s::DiffractionParams>),
+        ("DiffractionScanParams", default_of::<s::DiffractionScanParams>),
+        ("CbedParams", default_of::<s::CbedParams>),
+        ("PolycrystalParams", default_of::<s::PolycrystalParams>),
+        ("TiltSeriesParams", default_of::<s::TiltSeriesParams>),
     ])
 }
 

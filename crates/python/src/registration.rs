@@ -8,10 +8,11 @@ use numpy::PyArrayDyn;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Input, in_their_precision};
+use crate::arrays::{Input, image_shape, in_their_precision};
 use crate::errors::Outcome;
 use crate::frames::Frames;
-use crate::params::{Spelling::Underscores, of_keywords, of_object};
+use crate::params::{self, Spelling::Underscores, of_keywords, of_object};
+use crate::pickles::{self, Pickled};
 use crate::records::{ToPython, Word, record};
 use crate::work;
 
@@ -393,11 +394,12 @@ fn warp<'py>(py: Python<'py>, moving: Any<'py>, displacement: Any<'py>) -> Outco
     })
 }
 
-/// What pairs of one shape share, in both precisions.
+/// What pairs of one shape share: keywords as in `pynonius.registration.RegistrationParams`.
 #[pyclass(module = "pynonius.registration", frozen)]
 struct RegistrationPlan {
     single: r::RegistrationPlan<f32>,
     double: r::RegistrationPlan<f64>,
+    params: r::RegistrationParams,
 }
 
 #[pymethods]
@@ -406,15 +408,32 @@ impl RegistrationPlan {
     #[pyo3(signature = (shape, **params))]
     fn new(shape: (usize, usize), params: Option<Keywords<'_>>) -> Outcome<Self> {
         let params: r::RegistrationParams = of_keywords(params.as_ref(), Underscores)?;
+        let shape = image_shape("shape", shape)?;
         Ok(Self {
             single: r::RegistrationPlan::new(shape, params)?,
             double: r::RegistrationPlan::new(shape, params)?,
+            params,
         })
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        pickles::by_keywords(py, "RegistrationPlan", vec![self.shape().to_python(py)?], &self.params(py)?)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<RegistrationPlan for images {:?}>", self.shape())
+    }
+
+    /// Shape (y, x) of the images.
     #[getter]
     fn shape(&self) -> (usize, usize) {
         self.double.shape()
+    }
+
+    /// What it was made with, defaults included.
+    #[getter]
+    fn params<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        params::to_python(py, &self.params)
     }
 
     /// The displacement between two images of the plan's shape.
@@ -438,10 +457,95 @@ impl RegistrationPlan {
     }
 }
 
+/// What pairs of one shape share whose rotation and scale are looked for, too: keywords as in
+/// `pynonius.registration.SimilarityParams`.
+#[pyclass(module = "pynonius.registration", frozen)]
+struct SimilarityPlan {
+    plan: rotation::SimilarityPlan,
+    shape: (usize, usize),
+    params: rotation::SimilarityParams,
+}
+
+#[pymethods]
+impl SimilarityPlan {
+    #[new]
+    #[pyo3(signature = (shape, **params))]
+    fn new(shape: (usize, usize), params: Option<Keywords<'_>>) -> Outcome<Self> {
+        let params: rotation::SimilarityParams = of_keywords(params.as_ref(), Underscores)?;
+        let shape = image_shape("shape", shape)?;
+        Ok(Self { plan: rotation::SimilarityPlan::new(shape, params)?, shape, params })
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        pickles::by_keywords(py, "SimilarityPlan", vec![self.shape.to_python(py)?], &self.params(py)?)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<SimilarityPlan for images {:?}>", self.shape)
+    }
+
+    /// Shape (y, x) of the images.
+    #[getter]
+    fn shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    /// What it was made with, defaults included.
+    #[getter]
+    fn params<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        params::to_python(py, &self.params)
+    }
+
+    /// Rotation, scale and displacement between two images of the plan's shape.
+    fn register<'py>(&self, py: Python<'py>, reference: Any<'py>, moving: Any<'py>) -> Outcome<Any<'py>> {
+        in_their_precision!((reference, moving) F => {
+            let (reference, moving) = (reference.view::<Ix2>()?, moving.view::<Ix2>()?);
+            Ok(work::here(py, || Ok(self.plan.register(reference, moving)?))?.to_python(py)?)
+        })
+    }
+}
+
+fn pose_of(angle: f64, scale: f64, shift: &Any<'_>) -> Outcome<rotation::Pose> {
+    Ok(rotation::Pose { angle, scale, shift: Input::<f64>::new("shift", shift)?.point()? })
+}
+
+/// Where points (y, x) of a reference of a shape are found in an image that has a pose.
+#[pyfunction]
+fn pose_apply<'py>(
+    py: Python<'py>,
+    angle: f64,
+    scale: f64,
+    shift: Any<'py>,
+    points: Any<'py>,
+    shape: (usize, usize),
+) -> Outcome<Any<'py>> {
+    let pose = pose_of(angle, scale, &shift)?;
+    let points = Input::<f64>::new("points", &points)?;
+    if points.shape() == [2] {
+        return Ok(pose.apply(points.point()?, shape).to_python(py)?);
+    }
+    let moved = points.rows()?.into_iter().map(|point| pose.apply(point, shape));
+    Ok(moved.collect::<Vec<[f64; 2]>>().to_python(py)?)
+}
+
+#[pyfunction]
+fn pose_inverse<'py>(py: Python<'py>, angle: f64, scale: f64, shift: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(pose_of(angle, scale, &shift)?.inverse().to_python(py)?)
+}
+
+#[pyfunction]
+fn zero_lag(n: usize) -> usize {
+    r::zero_lag(n)
+}
+
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<RegistrationPlan>()?;
+    module.add_class::<SimilarityPlan>()?;
     for function in [
         wrap_pyfunction!(register, module)?,
+        wrap_pyfunction!(pose_apply, module)?,
+        wrap_pyfunction!(pose_inverse, module)?,
+        wrap_pyfunction!(zero_lag, module)?,
         wrap_pyfunction!(register_nd, module)?,
         wrap_pyfunction!(register_masked, module)?,
         wrap_pyfunction!(masked_correlation, module)?,

@@ -8,12 +8,14 @@ use nonius::tomography::{self as t, alignment as a, rotation_center as rc};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Accepts, Input, in_their_precision};
+use crate::arrays::{Accepts, Input, Numbers, image_shape, in_their_precision, with_numbers};
 use crate::errors::{Failure, Outcome};
+use crate::io::{attributes, text};
 use crate::params::{
     Spelling::{Hyphens, Underscores},
     of_keywords,
 };
+use crate::pickles::{self, Pickled};
 use crate::records::{ToPython, Word, record};
 use crate::work;
 
@@ -47,25 +49,54 @@ impl Geometry {
 
     /// Rotation matrices (n, 3, 3), and offsets (n, 2) px along j and k.
     #[staticmethod]
-    #[pyo3(signature = (rotations, projection_shape, volume_shape, offsets=None))]
+    #[pyo3(signature = (rotations, projection_shape, volume_shape, offsets=None, laboratory=None))]
     fn from_rotations(
         rotations: Any<'_>,
         projection_shape: [usize; 2],
         volume_shape: [usize; 3],
         offsets: Option<Any<'_>>,
+        laboratory: Option<Any<'_>>,
     ) -> Outcome<Self> {
         let rotations = Input::<f64>::new("rotations", &rotations)?;
         let matrices = rotations.view::<Ix3>()?;
         nonius::core::check_shape("rotations", &[matrices.dim().0, 3, 3], matrices.shape())?;
         let rotation = |m: ndarray::ArrayView2<'_, f64>| Matrix3::from_fn(|i, j| m[[i, j]]);
         let views = matrices.outer_iter().map(|m| t::View::from_rotation(rotation(m))).collect();
-        let laboratory = t::Laboratory::default();
-        let geometry = t::Geometry { laboratory, views, volume_shape, projection_shape, scattering: None };
-        let geometry = match Input::<f64>::optional("offsets", &offsets)? {
-            None => geometry,
-            Some(offsets) => geometry.with_offsets(&offsets.rows()?)?,
+        of_views(views, projection_shape, volume_shape, offsets, laboratory)
+    }
+
+    /// A goniometer's angles (n,) rad: each view is turned by the inner angle first, then by the outer one. Axes are
+    /// (0, 0, −1) and (1, 0, 0) by default.
+    #[staticmethod]
+    #[pyo3(signature = (
+        inner_angles, outer_angles, projection_shape, volume_shape, *,
+        inner_axis=None, outer_axis=None, offsets=None, laboratory=None
+    ))]
+    fn from_angles(
+        inner_angles: Any<'_>,
+        outer_angles: Any<'_>,
+        projection_shape: [usize; 2],
+        volume_shape: [usize; 3],
+        inner_axis: Option<Any<'_>>,
+        outer_axis: Option<Any<'_>>,
+        offsets: Option<Any<'_>>,
+        laboratory: Option<Any<'_>>,
+    ) -> Outcome<Self> {
+        let inner = Input::<f64>::new("inner_angles", &inner_angles)?;
+        let outer = Input::<f64>::new("outer_angles", &outer_angles)?;
+        nonius::core::check_shape("outer_angles", &[inner.slice()?.len()], outer.shape())?;
+        let mut angles = t::ViewAngles::default();
+        if let Some(axis) = Input::<f64>::optional("inner_axis", &inner_axis)? {
+            angles.inner_axis = Vector3::from(axis.point::<3>()?);
+        }
+        if let Some(axis) = Input::<f64>::optional("outer_axis", &outer_axis)? {
+            angles.outer_axis = Vector3::from(axis.point::<3>()?);
+        }
+        let view = |(&inner_angle, &outer_angle): (&f64, &f64)| {
+            t::View::from_angles(t::ViewAngles { inner_angle, outer_angle, ..angles })
         };
-        checked(geometry)
+        let views = inner.slice()?.iter().zip(outer.slice()?).map(view).collect::<nonius::Result<_>>()?;
+        of_views(views, projection_shape, volume_shape, offsets, laboratory)
     }
 
     /// The same with other offsets (n, 2) px along j and k.
@@ -87,6 +118,99 @@ impl Geometry {
         Ok((found.residuals.to_python(py)?, translation.to_python(py)?))
     }
 
+    /// Singular values of what a translation of the sample does to offsets, largest first, per root of view: where the
+    /// last is small, the translation in that direction hardly shows.
+    #[getter]
+    fn gauge_singular_values<'py>(&self, py: Python<'py>) -> Outcome<Any<'py>> {
+        let still = vec![[0.0; 2]; self.0.len()];
+        Ok(self.0.remove_translation(&still)?.singular_values.to_python(py)?)
+    }
+
+    /// The offsets (n, 2) px after a translation (x, y, z) of the sample, voxels.
+    fn translated<'py>(&self, py: Python<'py>, translation: Any<'py>) -> Outcome<Any<'py>> {
+        let translation = Input::<f64>::new("translation", &translation)?.point::<3>()?;
+        Ok(self.0.translated(Vector3::from(translation)).to_python(py)?)
+    }
+
+    /// The same with the reconstruction turned: every rotation becomes `R · rotation`.
+    fn rotate_reconstruction(&self, rotation: Any<'_>) -> Outcome<Self> {
+        let mut geometry = self.0.clone();
+        geometry.rotate_reconstruction(&matrix("rotation", &rotation)?)?;
+        Ok(Geometry(geometry))
+    }
+
+    /// The same with the laboratory turned: every direction becomes `rotation · direction`.
+    fn rotate_laboratory(&self, rotation: Any<'_>) -> Outcome<Self> {
+        let mut geometry = self.0.clone();
+        geometry.rotate_laboratory(&matrix("rotation", &rotation)?)?;
+        Ok(Geometry(geometry))
+    }
+
+    /// Directions of the beam, j and k in the laboratory, one row each.
+    #[getter]
+    fn laboratory<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        let t::Laboratory { p, j, k } = self.0.laboratory;
+        let rows: [[f64; 3]; 3] = [p, j, k].map(Into::into);
+        rows.to_python(py)
+    }
+
+    /// The same seen from the sample, for every view: (n, 3, 3).
+    #[getter]
+    fn directions<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        let rows = |index| {
+            let seen = self.0.directions(index);
+            [seen.p, seen.j, seen.k].map(<[f64; 3]>::from)
+        };
+        (0..self.0.len()).map(rows).collect::<Vec<_>>().to_python(py)
+    }
+
+    /// The direction about which views are turned against each other, in the sample; None if there is no one.
+    #[getter]
+    fn rotation_axis<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        let axis: Option<[f64; 3]> = self.0.rotation_axis().map(Into::into);
+        axis.map(|axis| axis.to_vec()).to_python(py)
+    }
+
+    /// Shape (n, j, k) of the images.
+    #[getter]
+    fn stack_shape(&self) -> (usize, usize, usize) {
+        self.0.stack_shape().into()
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Geometry>().is_ok_and(|other| other.get().0 == self.0)
+    }
+
+    fn __repr__(&self) -> String {
+        let (volume, images) = (self.0.volume_shape, self.0.projection_shape);
+        format!("<Geometry: {} projections {images:?} of a volume {volume:?}>", self.0.len())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        let angles = |view: &t::View| {
+            view.angles.map_or([f64::NAN; 8], |a| {
+                let ([u, v, w], [x, y, z]) = (a.inner_axis.into(), a.outer_axis.into());
+                [a.inner_angle, u, v, w, a.outer_angle, x, y, z]
+            })
+        };
+        let scattering = self.0.scattering.as_ref().map(|s| {
+            let directions: [[f64; 3]; 2] = [s.direction_origin, s.direction_positive_90].map(Into::into);
+            (s.detector_angles.clone(), directions.map(Vec::from), s.two_theta.clone(), s.full_circle_covered)
+        });
+        pickles::by(
+            py,
+            "geometry_again",
+            vec![
+                self.rotations(py)?,
+                self.offsets(py)?,
+                self.laboratory(py)?,
+                self.0.views.iter().map(angles).collect::<Vec<_>>().to_python(py)?,
+                (self.projection_shape(), self.volume_shape()).into_pyobject(py)?.into_any(),
+                scattering.into_pyobject(py)?.into_any(),
+            ],
+        )
+    }
+
     fn __len__(&self) -> usize {
         self.0.len()
     }
@@ -98,8 +222,7 @@ impl Geometry {
 
     #[getter]
     fn rotations<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
-        let rows = |m: &Matrix3<f64>| std::array::from_fn(|i| std::array::from_fn(|j| m[(i, j)]));
-        let all: Vec<[[f64; 3]; 3]> = self.0.views.iter().map(|view| rows(&view.rotation)).collect();
+        let all: Vec<[[f64; 3]; 3]> = self.0.views.iter().map(|view| rows_of(&view.rotation)).collect();
         all.to_python(py)
     }
 
@@ -114,9 +237,85 @@ impl Geometry {
     }
 
     /// Writes a `.geo` file.
-    fn write(&self, path: &str) -> Outcome<()> {
-        Ok(io::write_geometry(path, &self.0)?)
+    fn write(&self, path: Any<'_>) -> Outcome<()> {
+        Ok(io::write_geometry(text(&path)?, &self.0)?)
     }
+}
+
+fn of_views(
+    views: Vec<t::View>,
+    projection_shape: [usize; 2],
+    volume_shape: [usize; 3],
+    offsets: Option<Any<'_>>,
+    laboratory: Option<Any<'_>>,
+) -> Outcome<Geometry> {
+    let laboratory = match laboratory {
+        None => t::Laboratory::default(),
+        Some(rows) => {
+            let rows = matrix("laboratory", &rows)?;
+            let [p, j, k] = [0, 1, 2].map(|i| rows.row(i).transpose());
+            t::Laboratory { p, j, k }
+        }
+    };
+    let geometry = t::Geometry { laboratory, views, volume_shape, projection_shape, scattering: None };
+    let geometry = match Input::<f64>::optional("offsets", &offsets)? {
+        None => geometry,
+        Some(offsets) => geometry.with_offsets(&offsets.rows()?)?,
+    };
+    checked(geometry)
+}
+
+fn matrix(name: &'static str, given: &Any<'_>) -> Outcome<Matrix3<f64>> {
+    let given = Input::<f64>::new(name, given)?;
+    nonius::core::check_shape(name, &[3, 3], given.shape())?;
+    Ok(Matrix3::from_row_slice(given.slice()?))
+}
+
+/// Angles of the detector, two directions, scattering angles, whether the circle is whole.
+type PickledScattering = (Vec<f64>, [[f64; 3]; 2], Vec<f64>, bool);
+
+#[pyfunction]
+fn geometry_again(
+    rotations: Any<'_>,
+    offsets: Any<'_>,
+    laboratory: Any<'_>,
+    angles: Any<'_>,
+    shapes: ([usize; 2], [usize; 3]),
+    scattering: Option<PickledScattering>,
+) -> Outcome<Geometry> {
+    let Geometry(mut geometry) =
+        Geometry::from_rotations(rotations, shapes.0, shapes.1, Some(offsets), Some(laboratory))?;
+    let angles = Input::<f64>::new("angles", &angles)?.rows::<8>()?;
+    nonius::core::check_shape("angles", &[geometry.len(), 8], &[angles.len(), 8])?;
+    for (view, [inner_angle, u, v, w, outer_angle, x, y, z]) in geometry.views.iter_mut().zip(angles) {
+        let (inner_axis, outer_axis) = (Vector3::new(u, v, w), Vector3::new(x, y, z));
+        let known = t::ViewAngles { inner_angle, inner_axis, outer_angle, outer_axis };
+        view.angles = (!inner_angle.is_nan()).then_some(known);
+    }
+    geometry.scattering = scattering.map(|(detector_angles, [origin, positive], two_theta, circle)| {
+        nonius::core::tilt_series::Scattering {
+            detector_angles,
+            direction_origin: origin.into(),
+            direction_positive_90: positive.into(),
+            two_theta,
+            full_circle_covered: circle,
+        }
+    });
+    Ok(Geometry(geometry))
+}
+
+/// Zeros, where memory has room for them.
+fn zeros<F: Real>(shape: (usize, usize, usize, usize)) -> Outcome<Array4<F>> {
+    let n = [shape.0, shape.1, shape.2, shape.3].into_iter().try_fold(1_usize, |n, side| n.checked_mul(side));
+    let mut values = Vec::new();
+    let room = n.is_some_and(|n| values.try_reserve_exact(n).is_ok());
+    values.resize(n.filter(|_| room).unwrap_or_default(), F::zero());
+    Array4::from_shape_vec(shape, values)
+        .map_err(|_| Failure::input(format!("no memory for an array of shape {shape:?}")))
+}
+
+fn rows_of(matrix: &Matrix3<f64>) -> [[f64; 3]; 3] {
+    std::array::from_fn(|i| std::array::from_fn(|j| matrix[(i, j)]))
 }
 
 /// A geometry that is valid and whose volume and stack can be asked of memory.
@@ -184,34 +383,83 @@ impl Projector {
         Ok(Projector { single: t::Projector::new(&geometry.0)?, double: t::Projector::new(&geometry.0)? })
     }
 
-    /// Projections (n, j, k[, channel]) of a volume (x, y, z[, channel]).
-    fn forward<'py>(&self, py: Python<'py>, volume: Any<'py>) -> Outcome<Any<'py>> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        pickles::by(py, "Projector", vec![Py::new(py, self.geometry())?.into_any().into_bound(py)])
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Projector({})", self.geometry().__repr__())
+    }
+
+    fn __len__(&self) -> usize {
+        self.double.len()
+    }
+
+    #[getter]
+    fn geometry(&self) -> Geometry {
+        Geometry(self.double.geometry().clone())
+    }
+
+    /// The same with other offsets (n, 2) px.
+    fn with_offsets(&self, offsets: Any<'_>) -> Outcome<Self> {
+        let offsets = Input::<f64>::new("offsets", &offsets)?.rows()?;
+        let (mut single, mut double) = (self.single.clone(), self.double.clone());
+        single.set_offsets(&offsets)?;
+        double.set_offsets(&offsets)?;
+        Ok(Projector { single, double })
+    }
+
+    /// Projections (n, j, k[, channel]) of a volume (x, y, z[, channel]); of some `views` if they are given.
+    #[pyo3(signature = (volume, views=None))]
+    fn forward<'py>(
+        &self,
+        py: Python<'py>,
+        volume: Any<'py>,
+        views: Option<Vec<usize>>,
+    ) -> Outcome<Any<'py>> {
         in_their_precision!((volume) F => {
             let volume = with_channels(&volume)?;
             let projector = <F as Of>::of(self);
             let [n, j, k] = projector.stack_shape();
+            let n = views.as_ref().map_or(n, Vec::len);
             let projections = work::run(py, None, |_| {
-                let mut out = Array4::<F>::zeros((n, j, k, volume.view.dim().3));
-                projector.forward(volume.view, None, out.view_mut())?;
+                let mut out = zeros::<F>((n, j, k, volume.view.dim().3))?;
+                projector.forward(volume.view, views.as_deref(), out.view_mut())?;
                 Ok(out)
             })?;
             Ok(without(py, projections, volume.none)?)
         })
     }
 
-    /// The exact adjoint: a volume from projections.
-    fn adjoint<'py>(&self, py: Python<'py>, projections: Any<'py>) -> Outcome<Any<'py>> {
+    /// The exact adjoint: a volume from projections, of some `views` if they are given.
+    #[pyo3(signature = (projections, views=None))]
+    fn adjoint<'py>(
+        &self,
+        py: Python<'py>,
+        projections: Any<'py>,
+        views: Option<Vec<usize>>,
+    ) -> Outcome<Any<'py>> {
         in_their_precision!((projections) F => {
             let stack = with_channels(&projections)?;
             let projector = <F as Of>::of(self);
             let [x, y, z] = projector.volume_shape();
             let volume = work::run(py, None, |_| {
-                let mut out = Array4::<F>::zeros((x, y, z, stack.view.dim().3));
-                projector.adjoint(stack.view, None, out.view_mut())?;
+                let mut out = zeros::<F>((x, y, z, stack.view.dim().3))?;
+                projector.adjoint(stack.view, views.as_deref(), out.view_mut())?;
                 Ok(out)
             })?;
             Ok(without(py, volume, stack.none)?)
         })
+    }
+
+    /// The length of every ray within the volume, (n, j, k).
+    fn row_sums<'py>(&self, py: Python<'py>) -> Outcome<Any<'py>> {
+        Ok(work::run(py, None, |_| Ok(self.double.row_sums()))?.to_python(py)?)
+    }
+
+    /// The length of all rays within every voxel, (x, y, z).
+    fn col_sums<'py>(&self, py: Python<'py>) -> Outcome<Any<'py>> {
+        Ok(work::run(py, None, |_| Ok(self.double.col_sums()))?.to_python(py)?)
     }
 }
 
@@ -220,6 +468,14 @@ struct Reconstruction {
     volume: Py<PyAny>,
     losses: Vec<f64>,
     stop: &'static str,
+}
+pub(crate) fn stop_word(stop: t::Stop) -> &'static str {
+    match stop {
+        t::Stop::MaxIterations => "max_iterations",
+        t::Stop::Tolerance => "tolerance",
+        t::Stop::NoDescent => "no_descent",
+        t::Stop::Direct => "direct",
+    }
 }
 record!("pynonius.tomography", Reconstruction, Reconstruction as r { volume, losses, stop });
 
@@ -277,14 +533,8 @@ fn reconstruct<'py>(
             let projector = t::Projector::<F>::new(&geometry.0)?;
             Ok(method.reconstructor().reconstruct(&projector, data.view, weights, start, progress)?)
         })?;
-        let stop = match found.stop {
-            t::Stop::MaxIterations => "max_iterations",
-            t::Stop::Tolerance => "tolerance",
-            t::Stop::NoDescent => "no_descent",
-            t::Stop::Direct => "direct",
-        };
         let volume = without(py, found.volume, data.none)?.unbind();
-        Ok(Reconstruction { volume, losses: found.losses, stop }.to_python(py)?)
+        Ok(Reconstruction { volume, losses: found.losses, stop: stop_word(found.stop) }.to_python(py)?)
     })
 }
 
@@ -403,6 +653,13 @@ fn align<'py>(
 }
 
 record!("pynonius.tomography", LineAlignment, a::LineAlignment as r { offsets, line, degenerate });
+record!("pynonius.tomography", SecondMoments, a::SecondMoments as r {
+    covariance = rows_of(&r.covariance),
+    residuals = r.residuals.clone(),
+    residual_rms,
+    angle_errors = r.angle_errors.clone(),
+    angle_standard_errors = r.angle_standard_errors.clone(),
+});
 record!("pynonius.tomography", MomentAlignment, a::MomentAlignment as r {
     offsets = r.offsets.clone(),
     standard_errors = r.standard_errors.clone(),
@@ -413,6 +670,7 @@ record!("pynonius.tomography", MomentAlignment, a::MomentAlignment as r {
     pedestals = r.pedestals.clone(),
     noise = r.noise.clone(),
     degenerate = r.degenerate.clone(),
+    second = r.second,
 });
 record!("pynonius.tomography", AxialProfileAlignment, a::AxialProfileAlignment as r {
     offsets, along, standard_errors, direction, profile, scores, degenerate, iterations, last_change,
@@ -597,9 +855,19 @@ struct TiltSeries {
     pixel_size_nm: Option<f64>,
     angles_from: String,
     warnings: Vec<String>,
+    format: io::TiltFormat,
+    padding: Vec<[usize; 2]>,
 }
 record!("pynonius.tomography", TiltSeries, TiltSeries as r {
-    geometry, images, scattering, weights, pixel_size_nm, angles_from, warnings,
+    geometry,
+    images,
+    scattering,
+    weights,
+    pixel_size_nm,
+    angles_from,
+    warnings,
+    format = Word(r.format),
+    padding,
 });
 
 #[pyfunction]
@@ -622,47 +890,114 @@ fn open_tilt_series<'py>(
         pixel_size_nm: found.pixel_size_nm,
         angles_from: found.angles_from,
         warnings: found.warnings,
+        format: found.format,
+        padding: found.padding,
     };
     Ok(series.to_python(py)?)
 }
 
-/// Writes a series (n, j, k) in the layout of mumott, with the offsets of its geometry.
+/// A series of images (n, j, k), scattering channels (n, j, k, channel), or both; weights are 1 by default.
+pub(crate) fn series_of<F: Real + Accepts>(
+    geometry: &Geometry,
+    images: &Option<Any<'_>>,
+    scattering: &Option<Any<'_>>,
+    weights: &Option<Any<'_>>,
+) -> Outcome<t::TiltSeries<F>> {
+    let images = Input::<F>::optional("images", images)?;
+    let images = images.as_ref().map(Input::view::<Ix3>).transpose()?.map(|images| images.to_owned());
+    let scattering = Input::<F>::optional("scattering", scattering)?;
+    let scattering = scattering.as_ref().map(Input::view::<Ix4>).transpose()?.map(|data| data.to_owned());
+    let weights = match Input::<F>::optional("weights", weights)? {
+        Some(weights) => with_channels(&weights)?.view.to_owned(),
+        None => {
+            let shape = match (&scattering, &images) {
+                (Some(data), _) => data.dim(),
+                (None, Some(images)) => (images.dim().0, images.dim().1, images.dim().2, 1),
+                (None, None) => {
+                    return Err(Failure::input("images or scattering must be given, got neither".to_owned()));
+                }
+            };
+            Array4::ones(shape)
+        }
+    };
+    let series = t::TiltSeries { geometry: geometry.0.clone(), images, scattering, weights };
+    series.validate()?;
+    Ok(series)
+}
+
+/// What an alignment found, of anything that has its fields.
+fn record_of(given: &Any<'_>) -> Outcome<io::AlignmentRecord> {
+    let history = Input::<f64>::new("history", &given.getattr("history")?)?;
+    let history = if history.slice()?.is_empty() {
+        vec![]
+    } else {
+        let steps = history.view::<Ix3>()?;
+        nonius::core::check_shape("history", &[steps.dim().0, steps.dim().1, 2], steps.shape())?;
+        let pair = |row: ndarray::ArrayView1<'_, f64>| [row[0], row[1]];
+        steps.outer_iter().map(|step| step.outer_iter().map(pair).collect()).collect()
+    };
+    let settings: Keywords<'_> = given.getattr("settings")?.cast_into().map_err(PyErr::from)?;
+    Ok(io::AlignmentRecord {
+        offsets: Input::<f64>::new("offsets", &given.getattr("offsets")?)?.rows()?,
+        history,
+        max_step: Input::<f64>::new("max_step", &given.getattr("max_step")?)?.slice()?.to_vec(),
+        settings: attributes(&Some(settings))?,
+    })
+}
+
+/// Writes a series in the layout of mumott, with the offsets of its geometry, what an alignment found, and arrays
+/// `(group, name, values)` of the caller's own.
 #[pyfunction]
-#[pyo3(signature = (path, geometry, images, weights=None))]
-fn write_tilt_series<'py>(
-    py: Python<'py>,
+fn write_tilt_series(
     path: &str,
     geometry: &Geometry,
-    images: Any<'py>,
-    weights: Option<Any<'py>>,
+    images: Option<Any<'_>>,
+    weights: Option<Any<'_>>,
+    scattering: Option<Any<'_>>,
+    alignment: Option<Any<'_>>,
+    arrays: Vec<(String, String, Any<'_>)>,
 ) -> Outcome<()> {
-    in_their_precision!((images) F => {
-        let weights = Input::<F>::optional("weights", &weights)?;
-        let weights = weights.as_ref().map(with_channels).transpose()?;
-        let images = images.view::<Ix3>()?.to_owned();
-        let mut series = t::TiltSeries::<F>::new(geometry.0.clone(), images)?;
-        if let Some(weights) = weights {
-            series.weights = weights.view.to_owned();
-            series.validate()?;
-        }
-        work::here(py, || Ok(io::TiltSeriesWriter::new(&series)?.write(path)?))
-    })
+    let own: Vec<Numbers<'_>> =
+        arrays.iter().map(|(_, _, values)| Numbers::new("arrays", values)).collect::<Outcome<_>>()?;
+    let record = alignment.as_ref().map(record_of).transpose()?;
+    let single = [&images, &scattering].into_iter().flatten().all(crate::arrays::is_single);
+    macro_rules! write {
+        ($t:ty) => {{
+            let series = series_of::<$t>(geometry, &images, &scattering, &weights)?;
+            let mut writer = io::TiltSeriesWriter::new(&series)?;
+            if let Some(record) = &record {
+                writer.alignment(record)?;
+            }
+            for ((group, name, _), numbers) in arrays.iter().zip(&own) {
+                with_numbers!(numbers, |input| writer.array(group, name, input.view::<ndarray::IxDyn>()?));
+            }
+            Ok(writer.write(path)?)
+        }};
+    }
+    if single { write!(f32) } else { write!(f64) }
+}
+
+#[pyfunction]
+fn read_offsets<'py>(py: Python<'py>, path: &str, group: &str) -> Outcome<Any<'py>> {
+    Ok(work::here(py, || Ok(io::read_offsets(path, group)?))?.to_python(py)?)
 }
 
 /// Writes a volume as EMD 1.0.
 #[pyfunction]
-#[pyo3(signature = (path, volume, voxel=None, unit="px"))]
+#[pyo3(signature = (path, volume, voxel=None, unit="px", about=None))]
 fn write_volume<'py>(
     py: Python<'py>,
     path: &str,
     volume: Any<'py>,
     voxel: Option<f64>,
     unit: &str,
+    about: Option<Keywords<'py>>,
 ) -> Outcome<()> {
+    let about = attributes(&about)?;
     in_their_precision!((volume) F => {
         let volume = volume.view::<Ix3>()?;
         let voxel = voxel.map(|size| (size, unit));
-        work::here(py, || Ok(io::write_volume(path, volume, voxel, &[])?))
+        work::here(py, || Ok(io::write_volume(path, volume, voxel, &about)?))
     })
 }
 
@@ -672,10 +1007,58 @@ fn read_geometry(py: Python<'_>, path: &str) -> Outcome<(Geometry, Vec<String>)>
     Ok((checked(found.geometry)?, found.warnings))
 }
 
+fn check_axis(axis: usize) -> Outcome<()> {
+    if axis < 2 { Ok(()) } else { Err(nonius::Error::parameter("axis", "0 or 1", axis).into()) }
+}
+
+#[pyfunction]
+fn spectral_gradient<'py>(py: Python<'py>, image: Any<'py>, axis: usize) -> Outcome<Any<'py>> {
+    check_axis(axis)?;
+    in_their_precision!((image) F => {
+        let image = image.view::<Ix2>()?;
+        Ok(work::here(py, || Ok(a::image_operations::spectral_gradient(image, axis)?))?.to_python(py)?)
+    })
+}
+
+#[pyfunction]
+fn high_pass_along<'py>(py: Python<'py>, image: Any<'py>, axis: usize, sigma: f64) -> Outcome<Any<'py>> {
+    check_axis(axis)?;
+    in_their_precision!((image) F => {
+        let image = image.view::<Ix2>()?;
+        Ok(work::here(py, || Ok(a::image_operations::high_pass_along(image, axis, sigma)?))?.to_python(py)?)
+    })
+}
+
+#[pyfunction]
+fn smooth_edges<'py>(py: Python<'py>, image: Any<'py>) -> Outcome<Any<'py>> {
+    in_their_precision!((image) F => {
+        let image = image.view::<Ix2>()?;
+        Ok(work::here(py, || Ok(a::image_operations::smooth_edges(image)?))?.to_python(py)?)
+    })
+}
+
+#[pyfunction]
+fn tukey_window<'py>(py: Python<'py>, shape: (usize, usize), alpha: f64) -> Outcome<Any<'py>> {
+    let shape = image_shape("shape", shape)?;
+    Ok(a::image_operations::tukey_window::<f64>(shape.into(), alpha).to_python(py)?)
+}
+
+#[pyfunction]
+fn outliers<'py>(py: Python<'py>, values: Any<'py>) -> Outcome<Any<'py>> {
+    Ok(a::outliers(Input::<f64>::new("values", &values)?.slice()?).to_python(py)?)
+}
+
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Geometry>()?;
     module.add_class::<Projector>()?;
     for function in [
+        wrap_pyfunction!(geometry_again, module)?,
+        wrap_pyfunction!(read_offsets, module)?,
+        wrap_pyfunction!(spectral_gradient, module)?,
+        wrap_pyfunction!(high_pass_along, module)?,
+        wrap_pyfunction!(smooth_edges, module)?,
+        wrap_pyfunction!(tukey_window, module)?,
+        wrap_pyfunction!(outliers, module)?,
         wrap_pyfunction!(reconstruct, module)?,
         wrap_pyfunction!(align, module)?,
         wrap_pyfunction!(align_line, module)?,

@@ -1,7 +1,9 @@
 """Arrays, parameters, errors, threads, signals and progress: what the border does, whatever is computed."""
 
 import inspect
+import copy
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,9 +15,19 @@ import pytest
 
 import pynonius
 from conftest import blobs, disks
-from pynonius import blobfinder, chi2, clustering, io, registration, tomography
+from pynonius import (
+    blobfinder,
+    chi2,
+    clustering,
+    io,
+    plot,
+    registration,
+    synthetic,
+    tomography,
+    workflow,
+)
 
-MODULES = [registration, chi2, blobfinder, clustering, io, tomography]
+MODULES = [registration, chi2, blobfinder, clustering, io, tomography, workflow, plot, synthetic]
 
 
 def test_every_public_function_is_documented_and_listed():
@@ -35,7 +47,7 @@ def test_typed_parameters_are_those_of_rust():
                     pynonius._native.defaults(name)
                 ), name
                 n += 1
-    assert n > 25
+    assert n > 45
 
 
 def test_signatures_show_the_defaults_of_rust():
@@ -364,3 +376,466 @@ def test_plans_are_their_functions(rng):
         registration.RegistrationPlan((24, 24)).register(reference, moving),
         registration.register(reference, moving),
     )
+
+
+def same(one, other):
+    """Whether two results have the same types and numbers, classes of the compiled half by what they show."""
+    if isinstance(one, (tuple, list)):
+        assert type(one) is type(other) and len(one) == len(other)
+        for a, b in zip(one, other):
+            same(a, b)
+    elif type(one).__module__.startswith("pynonius"):
+        assert type(one) is type(other) and repr(one) == repr(other)
+    else:
+        np.testing.assert_equal(other, one)
+
+
+@pytest.fixture(scope="module")
+def instances(tmp_path_factory):
+    """One of every compiled class, and results that hold such."""
+    rng = np.random.default_rng(1)
+    path = tmp_path_factory.mktemp("pickles") / "scan.npy"
+    np.save(path, rng.normal(size=(2, 3, 4, 5)))
+    template = blobfinder.Template(kind="background_subtraction", radius=3)
+    geometry = tomography.Geometry.single_axis([0.0, 0.4, 0.9], (6, 5), (6, 6, 5))
+    graph = clustering.Graph.from_edges(4, [[0, 1], [2, 3]])
+    plane = io.TangentPlane((5, 6), (150.0, 2.0), [[0, -1e-4], [1e-4, 0]])
+    return {
+        "registration": registration.RegistrationPlan((16, 18), frame="periodic", method="phase"),
+        "similarity": registration.SimilarityPlan((32, 32), max_scale=1.5),
+        "chi2": chi2.Chi2Plan((16, 18), frame="periodic"),
+        "spectrum": chi2.NoiseSpectrum.from_blank_region(rng.normal(size=(20, 20)), (8, 8)),
+        "template": template,
+        "compatible": template.compatible(),
+        "image template": blobfinder.Template.from_image(template.mask((15, 15), (7, 7)), search=6.0),
+        "data template": blobfinder.Template.from_data(disks((32, 32), [(16, 16)], 5)),
+        "correlation": blobfinder.CorrelationPlan(
+            (32, 32), template, mask=rng.random((32, 32)) > 0.1, refinement={"upsampled": {"factor": 7}}
+        ),
+        "graph": graph,
+        "dendrogram": clustering.ward(rng.normal(size=(4, 2)), graph),
+        "scan": io.open_scan(path, scan={"shape": [6]}),
+        "plane": plane,
+        "geometry": geometry.with_offsets(rng.normal(size=(3, 2))),
+        "projector": tomography.Projector(geometry),
+        "result": registration.register(blobs((24, 24)), blobs((24, 24), (0.5, 1))),
+        "strain": blobfinder.fit_lattice(rng.normal(size=(5, 2)), rng.integers(-2, 3, (5, 2))),
+    }
+
+
+@pytest.mark.parametrize("again", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy, copy.copy])
+def test_everything_can_be_pickled_and_copied(instances, again):
+    for one in instances.values():
+        same(one, again(one))
+
+
+def test_what_was_pickled_does_the_same(instances, rng):
+    def both(name):
+        return instances[name], pickle.loads(pickle.dumps(instances[name]))
+
+    for plan in both("registration"):
+        assert plan.params["method"] == "phase" and plan.shape == (16, 18)
+    for plan in both("chi2"):
+        assert plan.params["frame"] == "periodic"
+    one, other = both("spectrum")
+    np.testing.assert_array_equal(one.power, other.power)
+    frame = disks((32, 32), [(15, 17)], 3)
+    for name in ("template", "compatible", "image template", "data template"):
+        one, other = both(name)
+        np.testing.assert_array_equal(one.mask((32, 33), (14.25, 15)), other.mask((32, 33), (14.25, 15)))
+    one, other = both("correlation")
+    same(one.run(frame, [(15, 17)]), other.run(frame, [(15, 17)]))
+    one, other = both("graph")
+    np.testing.assert_array_equal(one.edges, other.edges)
+    one, other = both("dendrogram")
+    for name in ("merges", "distances", "added_edges", "n_components"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert one.n_components == 2
+    one, other = both("scan")
+    assert other.scan_shape == (6,)
+    np.testing.assert_array_equal(one.frame(4), other.frame(4))
+    one, other = both("plane")
+    np.testing.assert_array_equal(one.sky([(0, 0), (9, 9)]), other.sky([(0, 0), (9, 9)]))
+    one, other = both("geometry")
+    assert one == other and not one == one.with_offsets(np.zeros((3, 2)))
+    volume = rng.normal(size=(6, 6, 5))
+    one, other = both("projector")
+    np.testing.assert_array_equal(one.forward(volume), other.forward(volume))
+
+
+def test_a_masked_array_is_not_taken_for_data():
+    image = blobs((16, 16))
+    hidden = np.ma.masked_greater(image, image.mean())
+    with pytest.raises(pynonius.Error, match="reference: a masked array, whose mask would be forgotten"):
+        registration.register(hidden, image)
+    with pytest.raises(pynonius.Error, match="frames: a masked array"):
+        clustering.pixel_statistics(np.ma.masked_array(np.ones((2, 4, 4)), np.eye(4, dtype=bool)[None].repeat(2, 0)))
+    nothing_hidden = np.ma.masked_array(image)
+    same(registration.register(nothing_hidden, image), registration.register(image, image))
+
+
+def test_memory_maps_and_other_subclasses(tmp_path):
+    frames = np.arange(2 * 3 * 4 * 5, dtype="u2").reshape(2, 3, 4, 5)
+    np.save(tmp_path / "scan.npy", frames)
+    mapped = np.load(tmp_path / "scan.npy", mmap_mode="r")
+    same(clustering.pixel_statistics(mapped), clustering.pixel_statistics(frames))
+    image = blobs((16, 16))
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix(image)
+    same(registration.register(matrix, image), registration.register(image, image))
+    same(clustering.pixel_statistics(np.asfortranarray(frames)), clustering.pixel_statistics(frames))
+
+
+def test_what_is_no_array_of_numbers():
+    image = np.ones((8, 8))
+    for wrong in (
+        np.full((8, 8), None),
+        np.array([["a"] * 8] * 8),
+        np.zeros((8, 8), "M8[s]"),
+        np.zeros((8, 8), [("y", "f4")]),
+        object(),
+    ):
+        with pytest.raises(pynonius.Error, match="moving: expected real numbers"):
+            registration.register(image, wrong)
+        with pytest.raises(pynonius.Error, match="frames: expected real numbers"):
+            blobfinder.sum_frames(wrong)
+    with pytest.raises(pynonius.Error, match="moving_mask: expected booleans .`array != 0` has them., got dtype uint8"):
+        registration.register_masked(image, image, moving_mask=np.ones((8, 8), "u1"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: clustering.disk((n, n), (0, 0), 3),
+        lambda n: clustering.radial_bins((n, n), (0, 0)),
+        lambda n: clustering.polar_map((n, n), (0, 0)),
+        lambda n: clustering.detector_weights("whole", (n, n)),
+        lambda n: clustering.feature_masks((n, n), [(0, 0)]),
+        lambda n: blobfinder.Template(radius=3).mask((n, n), (0, 0)),
+        lambda n: blobfinder.Template(radius=3).stamps((n, n), [(0, 0)]),
+        lambda n: blobfinder.CorrelationPlan((n, n), blobfinder.Template(radius=3)),
+        lambda n: blobfinder.index_grid((-n, n), (-n, n)),
+        lambda n: registration.RegistrationPlan((n, n)),
+        lambda n: registration.SimilarityPlan((n, n)),
+        lambda n: chi2.Chi2Plan((n, n)),
+        lambda n: chi2.NoiseSpectrum.isotropic((n, n), lambda f: 1.0),
+        lambda n: tomography.tukey_window((n, n), 0.5),
+        lambda n: synthetic.image_series(n_frames=n),
+        lambda n: synthetic.polycrystal(scan=(n, n)),
+        lambda n: synthetic.diffraction_scan(scan=(n, n)),
+        lambda n: synthetic.image_pair(scene={"shape": (n, n)}),
+        lambda n: synthetic.tilt_series(volume_shape=(n, n, n)),
+        lambda n: synthetic.noise_spectrum((n, n)),
+        lambda n: synthetic.near_repetitions((n, n), (0, 0)),
+        lambda n: synthetic.cbed_frame(shape=(n, n)),
+        lambda n: synthetic.diffraction_frame(shape=(n, n)),
+    ],
+)
+def test_sizes_beyond_memory_are_errors(call):
+    for n in (1 << 20, (1 << 31) - 1):
+        with pytest.raises(pynonius.Error):
+            call(n)
+
+
+def test_a_power_that_raises_says_so():
+    def fails(frequency):
+        raise RuntimeError("no power today")
+
+    with pytest.raises(RuntimeError, match="no power today"):
+        chi2.NoiseSpectrum.isotropic((4, 4), fails)
+    spectrum = chi2.NoiseSpectrum.isotropic((8, 8), lambda f: 4.0)
+    assert spectrum.sigma == pytest.approx(2)
+
+
+def test_lattices_have_their_arithmetic():
+    lattice = blobfinder.Lattice(zero=(30.0, 31.0), a=(0.0, 20.0), b=(5.0, 41.0))
+    np.testing.assert_allclose(lattice.position((1, 1)), (35, 92))
+    np.testing.assert_allclose(lattice.indices([(35, 92), (30, 31)]), [(1, 1), (0, 0)], atol=1e-12)
+    basis = lattice.reduced_basis()
+    assert abs(np.linalg.det(basis)) == pytest.approx(1)
+    assert lattice.in_basis(basis).is_equivalent(lattice, 1e-9)
+    same(lattice.in_basis(basis), lattice.reduced())
+    np.testing.assert_allclose(lattice.with_zero_at((1, 0)).zero, lattice.position((1, 0)))
+    np.testing.assert_array_equal(lattice.basis_nearest(lattice), np.eye(2))
+    assert abs(lattice.signed_area()) == pytest.approx(100)
+    indices = blobfinder.index_grid((-2, 2), (-2, 2))
+    found = blobfinder.fast_match(lattice.position(indices), *lattice)
+    assert found.is_valid()
+    reduced = found.reduced()
+    np.testing.assert_allclose(reduced.positions(), found.positions(), atol=1e-9)
+    np.testing.assert_allclose(found.with_zero_at((1, 1)).lattice.zero, lattice.position((1, 1)), atol=1e-9)
+    assert len(found.positions(drop_zero=True, shape=(60, 60), margin=2)) < len(found.indices)
+    vectors = np.array([(3.0, 4.0), (0.0, -2.0)])
+    np.testing.assert_allclose(blobfinder.polar(vectors)[0], (5, np.arctan2(3, 4)))
+    np.testing.assert_allclose(blobfinder.cartesian(blobfinder.polar(vectors)), vectors, atol=1e-12)
+    moved = blobfinder.fit_affine(indices, 2 * indices + [3, -1])
+    np.testing.assert_allclose(moved.fixed_point(), (-3, 1), atol=1e-9)
+    with pytest.raises(pynonius.Error, match="fixed point"):
+        blobfinder.AffineTransformation([[1, 0, 0], [0, 1, 0], [1, 1, 1]], (0, 0)).fixed_point()
+    guessed = blobfinder.difference_clusters(lattice.position(indices))
+    assert guessed.candidates.shape[1] == 2 and len(guessed.vectors) > 100
+
+
+def test_a_template_for_each_position(rng):
+    frame = disks((40, 40), [(12, 12)], 3) + disks((40, 40), [(28, 27)], 6)
+    small, large = blobfinder.Template(radius=3), blobfinder.Template(radius=6)
+    positions = [(12, 12), (28, 27)]
+    both = blobfinder.CorrelationPlan((40, 40), [small, large]).run(frame, positions)
+    for k, template in enumerate((small, large)):
+        alone = blobfinder.CorrelationPlan((40, 40), template).run(frame, positions)
+        np.testing.assert_array_equal(both.refineds[k], alone.refineds[k])
+    over = blobfinder.correlate_frames(frame[None].repeat(2, 0), [small, large], positions)
+    np.testing.assert_allclose(over.refineds[1], both.refineds, atol=1e-4)
+    with pytest.raises(pynonius.Error, match="template: expected a Template or a list of them"):
+        blobfinder.CorrelationPlan((40, 40), "disk")
+    assert small.stamps((40, 40), positions).shape == (2, 40, 40)
+    assert small.params["radius"] == 3 and "radius=3.0" in repr(small)
+
+
+def test_clusters_and_their_maps(rng):
+    features = np.concatenate([rng.normal(size=(20, 3)), rng.normal(8, 1, (20, 3))])
+    ordering = clustering.optics(features, min_samples=4)
+    assert set(ordering.clusters_at(3.0)) <= {-1, 0, 1}
+    components = clustering.principal_components(features, 2)
+    np.testing.assert_allclose(components.scores_of(features), components.scores, atol=1e-9)
+    scaled = clustering.scale(features, "per_frame")
+    assert scaled.per_frame
+    np.testing.assert_allclose(scaled.apply(features), scaled.features)
+    graph = clustering.Graph.from_offsets([[0, 1], [1, 1]], shape=(3, 4))
+    assert graph.n_samples == 12 and [0, 5] in graph.edges.tolist()
+    parts = clustering.Graph.from_edges(4, [[0, 1], [2, 3]]).completed([[0.0], [1.0], [2.0], [9.0]])
+    assert parts.added_edges.tolist() == [[1, 2]] and parts.n_components == 2
+    tree = clustering.ward(features, clustering.Graph.grid((5, 8)))
+    labels = tree.label_map(2, shape=(5, 8))
+    np.testing.assert_array_equal(labels.ravel(), tree.labels(2))
+    assert tree.n_roots == 1 and tree.sizes[-1] == 40 and tree.parents[-1] == 78
+    assert tree.n_clusters(tree.distances[-1]) == 2
+    assert clustering.cluster_sizes(labels).sum() == 40
+    (y0, y1), (x0, x1) = clustering.bounding_boxes(labels)[0]
+    assert (labels[y0:y1, x0:x1] == 0).sum() == (labels == 0).sum()
+    np.testing.assert_array_equal(clustering.united(labels, 0, 1), np.zeros((5, 8)))
+    np.testing.assert_array_equal(clustering.relabeled(labels, [1, 0]), 1 - labels)
+    assert clustering.cluster_sizes(clustering.renumbered(labels, "by_size"))[0] >= 20
+
+
+def test_masks(rng):
+    masks = clustering.feature_masks((16, 16), [(8, 8), (0, 0), (8, 8), (99, 99)])
+    assert masks.masks.shape[1:] == (16, 16) and masks.repeated.tolist() == [2] and masks.outside.tolist() == [3]
+    frames = rng.normal(size=(3, 16, 16))
+    np.testing.assert_allclose(
+        clustering.features(frames, [(8, 8)])[:, 0], (frames * masks.masks[0]).sum((1, 2)), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        clustering.features(frames, [(8, 8)], weights=[[2.0]])[:, 0], 2 * frames[:, 8, 8]
+    )
+    assert abs(clustering.background_subtraction((32, 32), (16, 16), 4, 7).sum()) < 1e-9
+    assert clustering.rectangle((8, 8), (1, 2), (2, 3)).sum() == 12
+    assert clustering.balanced([[1.0, -3.0]]).sum() == pytest.approx(0)
+    assert clustering.radial_gradient((9, 9), (4, 4), 3)[4, 4] == 0
+    polar = clustering.polar_map((9, 9), (4, 4))
+    assert polar.radius[4, 8] == 4 and polar.angle[8, 4] == pytest.approx(np.pi / 2)
+
+
+def test_poses_and_lags():
+    pose = registration.Pose(30.0, 1.2, (3.0, -2.0))
+    points = np.array([(5.0, 6.0), (10.0, 1.0)])
+    np.testing.assert_allclose(pose.inverse().apply(pose.apply(points, (32, 32)), (32, 32)), points, atol=1e-9)
+    pair = synthetic.image_pair(
+        scene={"shape": (64, 64), "content": {"kind": "isolated_object", "radius": 20, "count": 30}},
+        motion={"angle": 12.0},
+    )
+    plan = registration.SimilarityPlan((64, 64))
+    same(plan.register(pair.reference, pair.moving), registration.register_similarity(pair.reference, pair.moving))
+    assert plan.register(pair.reference, pair.moving).pose.angle == pytest.approx(12, abs=0.1)
+    image = blobs((12, 14))
+    for frame in ("periodic", "overlap"):
+        found = chi2.chi2_map(image, np.roll(image, (2, -3), (0, 1)), frame=frame)
+        if frame == "periodic":
+            assert found.lag(np.unravel_index(np.nanargmin(found.chi2), found.chi2.shape)) == (2, -3)
+        assert found.lag((0, 0)) == tuple(found.first_lag)
+
+
+def test_results_in_files(tmp_path, rng):
+    for dtype in ("u1", "u2", "i2", "u4", "f4", "f8"):
+        image = rng.integers(0, 100, (5, 6)).astype(dtype)
+        for ending in (".npy", ".fits", ".tif"):
+            io.write_image(tmp_path / f"image{ending}", image)
+            read = io.read_image(tmp_path / f"image{ending}")
+            assert read.dtype == image.dtype.name, (ending, dtype)
+            np.testing.assert_array_equal(read.pixels, image)
+        io.write_stack(tmp_path / "stack.tif", image[None].repeat(2, 0))
+        assert io.open_scan(tmp_path / "stack.tif").dtype == image.dtype.name
+    for picture in (rng.integers(0, 256, (5, 6), dtype="u1"), rng.integers(0, 256, (5, 6, 3), dtype="u1")):
+        io.write_image(tmp_path / "picture.png", picture)
+        gray = io.read(f"{tmp_path / 'picture.png'}:red") if picture.ndim == 3 else io.read(tmp_path / "picture.png")
+        np.testing.assert_array_equal(gray, picture[..., 0] if picture.ndim == 3 else picture)
+    for wrong, message in [
+        (("image.png", np.ones((4, 4))), "png holds uint8, got float64"),
+        (("image.tif", np.ones((4, 4), "i8")), "got int64"),
+        (("image.fits", np.ones((4, 4), "u8")), "got uint64"),
+        (("image.jpg", np.ones((4, 4))), "path must end in"),
+        (("image.tif", np.ones((4, 4, 3))), "expected shape"),
+    ]:
+        with pytest.raises(pynonius.Error, match=message):
+            io.write_image(tmp_path / wrong[0], wrong[1])
+    header = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 3.0, "CRPIX2": 2.0, "CRVAL1": 150.0,
+              "CRVAL2": 2.0, "CD1_1": -1e-4, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 1e-4, "GOOD": True, "N": 3}
+    io.write_array(tmp_path / "sky.fits", np.zeros((4, 5), "f4"), header=header)
+    cards = io.read_image(tmp_path / "sky.fits").header
+    kept = {card.keyword: card.value for card in cards}
+    assert kept["GOOD"] is True and kept["N"] == 3 and kept["CRVAL1"] == 150.0
+    plane = io.tangent_plane(cards)
+    np.testing.assert_allclose(plane.sky((1, 2)), (150, 2), atol=1e-9)
+    np.testing.assert_allclose(plane.pixel(plane.sky([(0, 4), (3, 1)])), [(0, 4), (3, 1)], atol=1e-8)
+    np.testing.assert_allclose(plane.arcsec_per_px((1, 2)), [[0, -0.36], [0.36, 0]], atol=1e-6)
+    assert np.isnan(plane.pixel((330.0, -2.0))).all()
+    np.testing.assert_allclose(pickle.loads(pickle.dumps(plane)).sky((0, 0)), plane.sky((0, 0)))
+    with pytest.raises(pynonius.IoError, match="CTYPE"):
+        io.tangent_plane({})
+    axes = [io.Axis("y", 3, 0.5, unit="nm"), {"name": "x", "size": 4, "scale": 1.0, "offset": 0.0, "unit": "px"}]
+    maps = {"u16": np.arange(12, dtype="u2").reshape(3, 4), "f": io.Measured(np.ones((3, 4)), axes, "counts")}
+    io.write_hdf5(tmp_path / "maps.h5", maps, root="mine", attributes={"n": 2, "who": "me"})
+    np.testing.assert_array_equal(io.read(f"{tmp_path / 'maps.h5'}:/mine/u16/data"), maps["u16"])
+    with pytest.raises(pynonius.IoError, match="shape"):
+        io.write_hdf5(tmp_path / "maps.h5", {"f": io.Measured(np.ones((3, 5)), axes)})
+    paths = []
+    for k in range(3):
+        paths.append(tmp_path / f"frame_{k}.tif")
+        io.write_image(paths[-1], np.full((4, 5), k, "u2"))
+    several = io.open_scan(paths)
+    assert several.scan_shape == (3,) and several.frame(2)[0, 0] == 2
+    assert pickle.loads(pickle.dumps(several)).frame(1)[0, 0] == 1
+    with pytest.raises((pynonius.Error, TypeError)):
+        io.open_scan(3.5)
+
+
+def test_pictures(rng, tmp_path):
+    image = blobs((24, 30))
+    lattice = blobfinder.Lattice((12.0, 15.0), (6.0, 0.0), (0.0, 7.0))
+    peaks = blobfinder.CorrelationPlan((24, 30), blobfinder.Template(radius=3)).run(image, [(12, 15), (5, 5)])
+    drawing = blobfinder.draw_match(image, lattice, peaks, [(12, 15), (5, 5)], [True, False])
+    assert [mark.kind for mark in drawing.marks].count("square") == 1
+    pictures = [
+        plot.map(image, "blobs", axes=[io.Axis("y", 24, 0.5, unit="nm"), io.Axis("x", 30, 0.5, unit="nm")]),
+        plot.map(image - image.mean(), colors="signed"),
+        plot.map(image, colors={"cyclic": 2.0}),
+        plot.map(np.round(image), colors={"categories": ["none", "some", "more"]}),
+        plot.shifts([(1, 2), (2, 1)], [(0.1, 0.1)] * 2, title="two"),
+        plot.shifts([(1, 2)], truth=[(1, 2.1)]),
+        plot.before_and_after(image, image, image),
+        plot.curves([plot.CurvePanel("a", "x", "y", [plot.Curve("c", [0, 1], [1, 0], "dots")])]),
+        plot.offsets([(1, 2), (3, 4)], start=[(0, 0), (1, 1)]),
+        plot.images([[plot.Panel(image, "left"), plot.Panel(image)]], one_scale=True),
+        plot.slices({"volume": rng.normal(size=(6, 7, 8)).astype("f4")}),
+        plot.accuracy([plot.AccuracyRow("scene", 1.0, 1.1, 68.0)]),
+        plot.marked_frame(drawing, "found", "2 disks"),
+    ]
+    star = 100 * blobs((32, 32), n=1)
+    found = chi2.chi2_shift(star, star + rng.normal(size=star.shape), sigma=1.0)
+    reach = 4 * found.standard_errors
+    surface = chi2.chi2_surface(star, star + rng.normal(size=star.shape), found.shift, reach, 21, sigma=1.0)
+    pictures.append(plot.chi2_surface(surface, found.shift, reach, found.errors))
+    for picture in pictures:
+        assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+        assert picture.flags.owndata or picture.base is not None
+        assert 0 < picture.std() < 128
+    io.write_image(tmp_path / "picture.png", pictures[0])
+    for call in (
+        lambda: plot.map(np.zeros((0, 3))),
+        lambda: plot.map(np.zeros((3, 3)), colors="rainbow"),
+        lambda: plot.map(np.zeros((3, 3)), axes=[io.Axis("y", 4), io.Axis("x", 3)]),
+        lambda: plot.curves([plot.CurvePanel("a", "x", "y", [])] * 300),
+        lambda: plot.images([]),
+        lambda: plot.shifts([(np.nan, 1)]),
+        lambda: plot.marked_frame(blobfinder.Drawing(image, [("cross", (1, 1), None, 1.0, (1, 2, 3), 1.0)])),
+    ):
+        with pytest.raises(pynonius.Error):
+            call()
+
+
+def test_synthetic_images_are_what_they_say(rng):
+    pair = synthetic.scene_pair("a", (1.25, -0.5), 0.01)
+    assert np.abs(registration.register(pair.reference, pair.moving, frame="periodic").shift - (1.25, -0.5)).max() < 0.05
+    assert pair.truth.shift.tolist() == [1.25, -0.5]
+    series = synthetic.image_series(n_frames=4, noise={"sigma": 0.0}, seed=2)
+    np.testing.assert_allclose(registration.register_series(series.frames).shifts, series.shifts, atol=0.02)
+    spectrum = synthetic.noise_spectrum((16, 16), sigma=2.0, blur=0.5)
+    assert chi2.NoiseSpectrum(spectrum / spectrum.size).sigma == pytest.approx(2, rel=0.05)
+    np.testing.assert_allclose(synthetic.noise_sigma(np.ones((4, 4)), sigma=3.0), 3)
+    frame = synthetic.diffraction_frame(noise={"sigma": 0.0})
+    assert frame.truth.positions.shape == frame.truth.indices.shape and frame.frame.shape == frame.truth.bad.shape
+    scan = synthetic.diffraction_scan(scan=(2, 3), frame={"shape": (64, 64)})
+    assert scan.frames.shape == (2, 3, 64, 64) and scan.a.shape == (2, 3, 2)
+    assert synthetic.cbed_frame().frame.dtype == np.float32
+    missing = synthetic.polycrystal(scan=(3, 4), grains=2, missing=2)
+    assert missing.frames.shape[0] == 10 and missing.truth.labels.shape == (3, 4)
+    assert synthetic.near_repetitions((16, 16), (0.5, 0)).shape == (16, 16)
+    with pytest.raises(pynonius.Error, match="unknown variant `waves`, expected .*`smooth_field`"):
+        synthetic.image_pair(scene={"content": {"kind": "waves"}})
+
+
+@pytest.fixture(scope="module")
+def polycrystal():
+    return synthetic.polycrystal(scan=(12, 16), grains=2, seed=4)
+
+
+def test_strain_by_stages_is_strain_at_once(polycrystal, tmp_path):
+    frames = polycrystal.frames
+    found = workflow.strain(frames, regions={"clusters": 4}, reference={"grain_tolerance": 2.0})
+    deviation = workflow.deviation(frames)
+    regions = workflow.find_regions(frames, workflow.find_spots(deviation), clusters=4)
+    lattices = workflow.find_lattices(frames, regions.labels, deviation)
+    crystals = workflow.find_crystals(regions.labels, lattices, grain_tolerance=2.0)
+    labels, grains = workflow.settle_boundaries(
+        frames, regions, lattices, region_params={"clusters": 4}, reference={"grain_tolerance": 2.0}
+    )
+    refined = workflow.refine_frames(frames, labels, lattices)
+    strain = workflow.map_strain(regions.labels, lattices, refined, grain_tolerance=2.0)
+    same(found.crystals, crystals)
+    same((found.labels, found.grains), (labels, grains))
+    same(found.strain, strain)
+    same(found.frames, refined)
+    same(pickle.loads(pickle.dumps(found)), found)
+    truth = polycrystal.truth
+    inside = truth.boundary_distance > 1.5
+    assert np.nanmedian(np.abs(found.strain.xx - truth.strain_xx)[inside]) < 0.02
+    superlattice = workflow.measure_superlattice(frames, found.frames, [(0.5, 0.5)])
+    assert superlattice.signal.shape == (12, 16)
+    workflow.write_strain_report(tmp_path / "report.html", frames, found)
+    page = (tmp_path / "report.html").read_text()
+    assert page.startswith("<!doctype html>") and "ε_xx" in page
+    roi = np.zeros((12, 16), bool)
+    roi[2:8, 3:12] = True
+    part = workflow.strain(frames, roi=roi, regions={"clusters": 3})
+    assert (part.labels == -2).sum() == (~roi).sum() and np.isnan(part.strain.xx[~roi]).all()
+
+
+def test_wrong_stages_are_told(polycrystal, tmp_path):
+    frames = polycrystal.frames
+    deviation = workflow.deviation(frames)
+    regions = workflow.find_regions(frames, workflow.find_spots(deviation), clusters=3)
+    lattices = workflow.find_lattices(frames, regions.labels, deviation)
+    refined = workflow.refine_frames(frames, regions.labels, lattices)
+    one = refined.regions[0]
+    for call in (
+        lambda: workflow.strain(frames[:, :, :0]),
+        lambda: workflow.strain(np.zeros((3, 3, 8, 8))),
+        lambda: workflow.strain(frames, spot={}),
+        lambda: workflow.find_lattices(frames, regions.labels[:3], deviation),
+        lambda: workflow.find_crystals(regions.labels[:3], lattices),
+        lambda: workflow.find_crystals(regions.labels, lattices._replace(regions=[])),
+        lambda: workflow.refine_frames(frames[:4], regions.labels, lattices),
+        lambda: workflow.map_strain(regions.labels, lattices, refined._replace(regions=[one._replace(roi=one.roi[:2])])),
+        lambda: workflow.map_strain(
+            regions.labels, lattices,
+            refined._replace(regions=[one._replace(refined=one.refined._replace(zero=one.refined.zero[:1]))]),
+        ),
+        lambda: workflow.measure_superlattice(frames, refined, [(1.0, 0.0)]),
+        lambda: workflow.measure_superlattice(frames[:3], refined, [(0.5, 0.0)]),
+        lambda: workflow.write_scan_report(tmp_path / "no.html", "no", []),
+        lambda: workflow.strain_params(-1.0),
+    ):
+        with pytest.raises((pynonius.Error, pynonius.IoError)):
+            call()
+    with pytest.raises((AttributeError, TypeError)):
+        workflow.find_spots("words")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pynonius
-from pynonius import familiar, tomography as t
+from pynonius import familiar, synthetic, tomography as t, workflow
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +97,83 @@ def test_geometries_in_files(tmp_path):
     assert (tmp_path / "volume.h5").stat().st_size > 640
     with pytest.raises(pynonius.MissingFileError):
         t.open_tilt_series(tmp_path / "none.h5")
+
+
+def test_geometries_turn_and_move(rng):
+    geometry = t.Geometry.from_angles(
+        [0.1, 0.2, 0.4, 0.5], [0.0, 0.3, 0.1, 0.2], (8, 7), (6, 6, 7), inner_axis=(0, 0, 1)
+    )
+    assert geometry.rotation_axis is None and geometry.stack_shape == (4, 8, 7)
+    single = t.Geometry.single_axis([0.0, 0.5, 1.0], (8, 7), (6, 6, 7))
+    np.testing.assert_allclose(np.abs(single.rotation_axis), (0, 0, 1), atol=1e-9)
+    np.testing.assert_allclose(single.laboratory, [(0, 1, 0), (1, 0, 0), (0, 0, 1)])
+    offsets = geometry.translated((1.0, -2.0, 0.5))
+    np.testing.assert_allclose(offsets, geometry.directions[:, 1:] @ (1, -2, 0.5), atol=1e-12)
+    residuals, translation = geometry.remove_translation(offsets)
+    np.testing.assert_allclose(translation, (1, -2, 0.5), atol=1e-9)
+    turn = np.array([(0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)])
+    np.testing.assert_allclose(geometry.rotate_reconstruction(turn).rotations, geometry.rotations @ turn)
+    np.testing.assert_allclose(geometry.rotate_laboratory(turn).laboratory, geometry.laboratory @ turn.T, atol=1e-12)
+    assert geometry.gauge_singular_values.shape == (3,)
+    projector = t.Projector(geometry)
+    volume = rng.normal(size=(6, 6, 7))
+    np.testing.assert_array_equal(projector.forward(volume, [2, 0]), projector.forward(volume)[[2, 0]])
+    np.testing.assert_allclose(projector.row_sums(), projector.forward(np.ones((6, 6, 7))))
+    np.testing.assert_allclose(projector.col_sums(), projector.adjoint(np.ones((4, 8, 7))))
+    moved = projector.with_offsets(offsets)
+    np.testing.assert_array_equal(moved.geometry.offsets, offsets)
+    with pytest.raises(pynonius.Error):
+        projector.forward(volume, [4])
+    with pytest.raises(pynonius.Error, match="rotation"):
+        geometry.rotate_laboratory(2 * turn)
+
+
+def test_operations_on_images(rng):
+    x = np.arange(16)
+    wave = np.sin(2 * np.pi * x / 16)[None].repeat(4, 0)
+    np.testing.assert_allclose(
+        t.spectral_gradient(wave, 1), np.cos(2 * np.pi * x / 16)[None].repeat(4, 0) * 2 * np.pi / 16, atol=1e-12
+    )
+    np.testing.assert_array_equal(t.high_pass_along(wave, 0, 0.0), wave)
+    assert t.smooth_edges(wave.astype("f4")).dtype == np.float32
+    for call in (lambda: t.spectral_gradient(wave, 2), lambda: t.high_pass_along(wave, 9, 1.0)):
+        with pytest.raises(pynonius.Error, match="axis must be 0 or 1"):
+            call()
+
+
+def test_alignments_in_files(tmp_path):
+    made = synthetic.tilt_series(
+        volume_shape=(16, 16, 8),
+        projection_shape=(20, 8),
+        scheme={"kind": "single_axis", "axis": (0, 0, 1), "angles": {"first": 0.0, "step": 0.2, "n": 16}},
+        seed=3,
+    )
+    lines = workflow.line_integrals(made.geometry, made.images)
+    found = workflow.align_series(made.geometry, lines.images, method="optical_flow", start="moments")
+    residuals, _ = made.geometry.remove_translation(found.report.offsets - made.truth.offsets)
+    assert np.abs(residuals).max() < 0.1 and found.iterative
+    t.write_tilt_series(
+        tmp_path / "series.h5", found.geometry, made.images, alignment=found.report, arrays={"truth/volume": made.truth.volume}
+    )
+    np.testing.assert_allclose(t.read_offsets(tmp_path / "series.h5"), found.report.offsets)
+    series = t.open_tilt_series(tmp_path / "series.h5")
+    assert series.format == "projections" and series.padding.shape == (0, 2)
+    own = t.AlignmentRecord(np.ones((16, 2)), settings={"method": "by hand", "seed": 3})
+    t.write_tilt_series(tmp_path / "own.h5", made.geometry, made.images, alignment=own)
+    np.testing.assert_array_equal(t.read_offsets(tmp_path / "own.h5"), np.ones((16, 2)))
+    volume = workflow.reconstruct_series(found.geometry, lines.images, method="sirt", sirt={"iterations": 5})
+    assert volume.volume.shape == (16, 16, 8) and len(volume.losses) >= 5
+    assert workflow.sinogram(found.geometry, lines.images).shape == (20, 16)
+    t.write_volume(tmp_path / "volume.h5", volume.volume, about={"method": "sirt"})
+    moments = t.align_moments(made.geometry, lines.images)
+    assert moments.second is not None and moments.second.covariance.shape == (3, 3)
+    for call in (
+        lambda: t.write_tilt_series(tmp_path / "no.h5", made.geometry),
+        lambda: t.write_tilt_series(tmp_path / "no.h5", made.geometry, made.images[:3]),
+        lambda: workflow.align_series(made.geometry, lines.images[:2]),
+        lambda: workflow.align_series(made.geometry, lines.images, method="magic"),
+        lambda: workflow.line_integrals(made.geometry),
+        lambda: workflow.sinogram(made.geometry, lines.images, [[0, 0]]),
+    ):
+        with pytest.raises((pynonius.Error, pynonius.IoError)):
+            call()

@@ -113,13 +113,14 @@ pub fn k_means(
         found
     };
     progress.start("k-means", params.n_starts as u64);
-    let better = |best: Result<KMeansClusters>, found: Result<KMeansClusters>| {
-        let (best, found) = (best?, found?);
-        Ok(if found.sum_of_squares < best.sum_of_squares { found } else { best })
+    let better = |best: Option<KMeansClusters>, found: Result<KMeansClusters>| {
+        let found = found?;
+        Ok(best.filter(|best| best.sum_of_squares <= found.sum_of_squares).or(Some(found)))
     };
-    let best = (0..params.n_starts).map(from_start).reduce(better);
+    // No start is made after one that was cancelled.
+    let best: Result<_> = (0..params.n_starts).map(from_start).try_fold(None, better);
     progress.finish();
-    let mut best = best.expect("there is at least one start")?;
+    let mut best = best?.expect("there is at least one start");
     let order = number_by_first_sample(&mut best.labels);
     best.centers = best.centers.select(Axis(0), &order);
     best.sizes = order.iter().map(|&k| best.sizes[k]).collect();

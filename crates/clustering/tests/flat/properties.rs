@@ -1,5 +1,7 @@
 //! What must hold for any samples.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ndarray::{Array2, ArrayView2};
 use nonius_clustering::{
     DbscanParams, HdbscanParams, KMeansParams, MixtureParams, OpticsParams, dbscan, gaussian_mixture,
@@ -65,6 +67,28 @@ impl Progress for Cancelled {
     fn cancelled(&self) -> bool {
         true
     }
+}
+
+/// Cancelled once something is done.
+#[derive(Default)]
+struct CancelledLater(AtomicBool);
+
+impl Progress for CancelledLater {
+    fn advance(&self, _: u64) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn no_start_is_made_after_one_that_was_cancelled() {
+    let features = Array2::from_shape_fn((30, 2), |(i, j)| ((7 * i + 3 * j) % 11) as f64);
+    let params = KMeansParams { n_starts: usize::MAX, ..KMeansParams::default() };
+    let found = k_means(features.view(), 3, &params, &CancelledLater::default());
+    assert_eq!(found.err(), Some(Error::Cancelled));
 }
 
 #[test]

@@ -9,7 +9,10 @@ chi2                the displacement at least chi-squared, with its confidence l
 blobfinder          diffraction disks, lattices, strain
 clustering          statistics over 4D-STEM scans, feature vectors, regions that are alike
 tomography          projector, reconstruction and alignment of tilt series
+workflow            scan to grains and strain, tilt series to volume
 io                  files in, results out; scans larger than memory
+plot                pictures of results, as arrays
+synthetic           images whose truth is known
 familiar            functions with the names and arguments of the packages you know
 libertem, dask      the same kernels as workers of these two (import them yourself)
 ==================  ==========================================================================
@@ -29,7 +32,18 @@ array([ 1.25, -1.5 ])
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import blobfinder, chi2, clustering, familiar, io, registration, tomography
+from . import (
+    blobfinder,
+    chi2,
+    clustering,
+    familiar,
+    io,
+    plot,
+    registration,
+    synthetic,
+    tomography,
+    workflow,
+)
 from ._errors import Error, IoError, MissingFileError
 from ._native import __version__, get_threads, set_threads, stay_in_thread
 
@@ -45,10 +59,13 @@ __all__ = [
     "get_threads",
     "in_this_thread",
     "io",
+    "plot",
     "registration",
     "set_threads",
+    "synthetic",
     "threads",
     "tomography",
+    "workflow",
 ]
 
 

@@ -1,6 +1,7 @@
 """Keyword arguments whose defaults are those of the Rust crates."""
 
 import inspect
+import keyword
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ def keywords_of(params: type) -> Callable[[F], F]:
         further = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
             for name, default in defaults.items()
-            if name not in taken
+            if name not in taken and not keyword.iskeyword(name)
         ]
         function.__signature__ = signature.replace(parameters=own + further)  # type: ignore[attr-defined]
         return function

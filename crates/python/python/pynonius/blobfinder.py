@@ -22,15 +22,20 @@ from numpy.typing import ArrayLike, NDArray
 from . import _native
 from ._keywords import keywords_of
 from ._native import CorrelationPlan, Template
-from ._types import Bools, Floats, Progress, Reals
+from ._types import Bools, Floats, Integers, Progress, Reals
+from .clustering import HdbscanClusters
 
 __all__ = [
+    "AffineTransformation",
     "Blobfinder",
     "BlobfinderParams",
     "CorrelationParams",
     "CorrelationPlan",
     "DataTemplateParams",
+    "DifferenceClusters",
     "Disks",
+    "Drawing",
+    "DrawnMark",
     "FoundLattice",
     "FullMatch",
     "FullMatchParams",
@@ -43,6 +48,7 @@ __all__ = [
     "PeakParams",
     "PeakStatus",
     "Peaks",
+    "PictureParams",
     "RefineParams",
     "RefinedLattices",
     "Strain",
@@ -51,15 +57,22 @@ __all__ = [
     "Template",
     "TemplateParams",
     "affine_match",
+    "assign_indices",
+    "cartesian",
     "correlate_frames",
     "correlation_map",
+    "difference_clusters",
+    "draw_match",
     "fast_match",
     "find_disks",
     "find_peaks",
+    "fit_affine",
     "fit_lattice",
     "frame_peaks",
     "full_match",
+    "index_grid",
     "integrate_disks",
+    "polar",
     "reduced_lattice",
     "refine_lattices",
     "search_lattices",
@@ -211,12 +224,68 @@ class StrainParams(TypedDict, total=False):
     align: bool
 
 
+class PictureParams(TypedDict, total=False):
+    """How `draw_match` draws: ``radius`` of circles in px (default 4), ``stretch``, by which distances between
+    calculated and refined positions are magnified (default 10), and colours (red, green, blue), 0 to 255."""
+
+    radius: float
+    stretch: float
+    marker: tuple[int, int, int]
+    arrow: tuple[int, int, int]
+    missing: tuple[int, int, int]
+    a: tuple[int, int, int]
+    b: tuple[int, int, int]
+
+
 class Lattice(NamedTuple):
-    """``position = zero + i * a + j * b``, all (y, x) px."""
+    """``position = zero + i * a + j * b``, all (y, x) px.
+
+    >>> lattice = Lattice(zero=(10, 10), a=(0, 5), b=(4, 0))
+    >>> lattice.position([(1, 2), (0, 0)]).tolist()
+    [[18.0, 15.0], [10.0, 10.0]]
+    >>> lattice.indices((18, 15)).tolist()
+    [1.0, 2.0]
+    """
 
     zero: Floats
     a: Floats
     b: Floats
+
+    def position(self, indices: ArrayLike) -> Floats:
+        """Positions of one index (i, j), or of rows of them; they may be fractional."""
+        return _native.lattice_position(tuple(self), indices)
+
+    def indices(self, points: ArrayLike) -> Floats:
+        """Fractional indices of one point, or of rows of them."""
+        return _native.lattice_indices(tuple(self), points)
+
+    def signed_area(self) -> float:
+        """Area of the cell, px²: positive where b follows a clockwise on a screen."""
+        return _native.lattice_signed_area(tuple(self))
+
+    def with_zero_at(self, index: ArrayLike) -> "Lattice":
+        """The same positions, counted from `index`."""
+        return _native.lattice_with_zero_at(tuple(self), index)
+
+    def is_equivalent(self, other: "Lattice", tolerance: float) -> bool:
+        """Whether both are one lattice, whatever their vectors, to `tolerance` px."""
+        return _native.lattice_is_equivalent(tuple(self), tuple(other), tolerance)
+
+    def reduced_basis(self) -> Integers | None:
+        """``[[m_a, m_b], [n_a, n_b]]``: the shortest vectors ``m_a a + m_b b`` and ``n_a a + n_b b``."""
+        return _native.lattice_basis(tuple(self), None)
+
+    def basis_nearest(self, reference: "Lattice") -> Integers | None:
+        """The basis whose vectors are nearest to those of `reference`; None if there is none."""
+        return _native.lattice_basis(tuple(self), tuple(reference))
+
+    def in_basis(self, basis: ArrayLike) -> "Lattice":
+        """The same lattice with the vectors of a basis, whole numbers of determinant 1 or −1."""
+        return _native.lattice_in_basis(tuple(self), basis)
+
+    def reduced(self) -> "Lattice":
+        """The same lattice in its shortest vectors."""
+        return _native.reduced_lattice(*self)
 
 
 class Peaks(NamedTuple):
@@ -286,6 +355,34 @@ class LatticeMatch(NamedTuple):
     #: of zero, a and b, px
     standard_errors: Lattice
 
+    def is_valid(self) -> bool:
+        """Whether there is a lattice."""
+        return self.status == "matched"
+
+    def with_zero_at(self, index: ArrayLike) -> "LatticeMatch":
+        """The same match, counted from `index`."""
+        return _native.match_with_zero_at(self, index)
+
+    def in_basis(self, basis: ArrayLike) -> "LatticeMatch":
+        """The same match with other vectors of the lattice: see `Lattice.in_basis`."""
+        return _native.match_in_basis(self, basis)
+
+    def reduced(self) -> "LatticeMatch":
+        """The same match with the lattice's shortest vectors."""
+        return _native.match_reduced(self)
+
+    def positions(
+        self,
+        indices: ArrayLike | None = None,
+        *,
+        drop_zero: bool = False,
+        shape: tuple[int, int] | None = None,
+        margin: float = 0.0,
+    ) -> Floats:
+        """Positions of `indices`, by default of the points that belong; those in a frame of `shape` only, `margin`
+        px from its edges, without index (0, 0) if `drop_zero`."""
+        return _native.match_positions(self, indices, drop_zero, shape, margin)
+
 
 class FoundLattice(NamedTuple):
     """A lattice with the logarithm of the number of as good ones that chance would make."""
@@ -328,6 +425,56 @@ class RefinedLattices(NamedTuple):
     #: in which round over the neighbours it was found
     round: NDArray[np.uint32]
     disks: Disks
+
+
+class DifferenceClusters(NamedTuple):
+    """Differences (r, φ), px and rad, between points, their clusters, and candidates for lattice vectors."""
+
+    vectors: Floats
+    clusters: HdbscanClusters | None
+    #: (n, 2): (r, φ), shortest first
+    candidates: Floats
+
+
+class AffineTransformation(NamedTuple):
+    """``(p − center, 1) · matrix + center`` for points p (y, x) px."""
+
+    #: (3, 3): two rows turn and stretch, the third shifts
+    matrix: Floats
+    center: Floats
+
+    def apply(self, points: ArrayLike) -> Floats:
+        """Where one point, or rows of them, come to lie."""
+        return _native.affine_apply(self.matrix, self.center, points)
+
+    def fixed_point(self) -> Floats:
+        """The point that stays where it is; an error if there is none, or more than one."""
+        return _native.affine_fixed_point(self.matrix, self.center)
+
+
+class DrawnMark(NamedTuple):
+    """Something drawn over an image."""
+
+    kind: Literal["circle", "dot", "arrow", "square"]
+    #: (y, x) px: the middle, or where an arrow starts
+    at: Floats
+    #: where an arrow points
+    to: Floats | None
+    #: px; half the side of a square
+    radius: float | None
+    #: red, green, blue, 0 to 255
+    color: Integers
+    #: 0 to 1
+    opacity: float
+
+
+class Drawing(NamedTuple):
+    """A picture as data, for any canvas; `pynonius.plot.marked_frame` is one."""
+
+    #: brightness, ``ln(I − min I + 1)``
+    image: Floats
+    #: in the order in which they are drawn
+    marks: list[DrawnMark]
 
 
 class Strain(NamedTuple):
@@ -444,6 +591,87 @@ def full_match(
     return _native.full_match(positions, weights, centers, zero, candidates, **params)
 
 
+@keywords_of(FullMatchParams)
+def difference_clusters(points: ArrayLike, **params: Unpack[FullMatchParams]) -> DifferenceClusters:
+    """Candidates for lattice vectors from points (n, 2): clusters of their differences in polar coordinates, as
+    `full_match` guesses them."""
+    return _native.difference_clusters(points, **params)
+
+
+def assign_indices(
+    points: ArrayLike,
+    lattice: Lattice,
+    tolerance: float,
+    distance: Literal["index_scaled", "euclidean"] = "index_scaled",
+) -> tuple[NDArray[np.int32], Bools]:
+    """The index (n, 2) at which each point stands, and whether there is one within `tolerance` px.
+
+    >>> square = Lattice(zero=(0, 0), a=(10, 0), b=(0, 10))
+    >>> indices, assigned = assign_indices([(9.5, 20.2), (5, 5)], square, 1.0)
+    >>> indices[0].tolist(), assigned.tolist()
+    ([1, 2], [True, False])
+    """
+    return _native.assign_indices(points, tuple(lattice), tolerance, distance)
+
+
+def index_grid(i: tuple[int, int], j: tuple[int, int]) -> NDArray[np.int32]:
+    """All pairs (n, 2) of whole numbers of two ranges, both ends included, the first index fastest.
+
+    >>> index_grid((0, 1), (5, 6)).tolist()
+    [[0, 5], [1, 5], [0, 6], [1, 6]]
+    """
+    return _native.index_grid(i, j)
+
+
+def polar(vectors: ArrayLike) -> Floats:
+    """Vectors (y, x) on a last axis of 2 as (r, φ), φ in rad from +x towards +y."""
+    return _native.polar(vectors)
+
+
+def cartesian(vectors: ArrayLike) -> Floats:
+    """Vectors (r, φ) on a last axis of 2 as (y, x)."""
+    return _native.cartesian(vectors)
+
+
+def fit_affine(
+    start: ArrayLike, end: ArrayLike, weights: ArrayLike | None = None, center: ArrayLike = (0.0, 0.0)
+) -> AffineTransformation:
+    """The affine transformation of least squares that carries points `start` (n, 2) to `end`.
+
+    >>> import numpy as np
+    >>> points = np.array([(0.0, 0.0), (10.0, 0.0), (0.0, 10.0)])
+    >>> fit_affine(points, 2 * points + 1).apply((5, 5)).round(9)
+    array([11., 11.])
+    """
+    return _native.fit_affine(start, end, weights, center)
+
+
+@keywords_of(PictureParams)
+def draw_match(
+    frame: ArrayLike,
+    lattice: Lattice,
+    peaks: Peaks,
+    calculated: ArrayLike,
+    selected: ArrayLike,
+    **params: Unpack[PictureParams],
+) -> Drawing:
+    """What became of the lattice positions of one frame: circles where disks were found, dots and magnified arrows
+    from where the lattice has them, squares where none was, and the lattice's vectors.
+
+    `peaks`, `calculated` positions (n, 2) and `selected` (n,) belong together. For an array of pixels hand the
+    drawing to `pynonius.plot.marked_frame`.
+
+    >>> import numpy as np
+    >>> disk = Template(radius=3)
+    >>> frame = disk.mask((32, 32), (16, 15)).clip(0) + 1
+    >>> found = CorrelationPlan((32, 32), disk).run(frame, [(16, 16)])
+    >>> lattice = Lattice(zero=(16.0, 15.0), a=(8.0, 0.0), b=(0.0, 9.0))
+    >>> [mark.kind for mark in draw_match(frame, lattice, found, [lattice.zero], [True]).marks]
+    ['circle', 'dot', 'arrow', 'arrow', 'arrow']
+    """
+    return _native.draw_match(frame, tuple(lattice), peaks, calculated, selected, **params)
+
+
 @keywords_of(StrainParams)
 def strain(
     lattice: Lattice,
@@ -494,7 +722,7 @@ def find_disks(
 @keywords_of(CorrelationParams)
 def correlate_frames(
     frames: Any,
-    template: Template,
+    template: Template | list[Template],
     positions: ArrayLike,
     *,
     zero_shift: ArrayLike | None = None,
@@ -503,7 +731,7 @@ def correlate_frames(
     progress: Progress | None = None,
     **params: Unpack[CorrelationParams],
 ) -> Disks:
-    """Looks for a disk around each of `positions` in every frame, in all threads.
+    """Looks for a disk around each of `positions` in every frame, in all threads; a list has a template for each.
 
     `zero_shift` (y, x) px, one for all or one row per sample, is added to positions; `mask` is True for live pixels.
 
@@ -527,15 +755,24 @@ def refine_lattices(
     template: Template,
     start: Lattice,
     *,
+    starts: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
     zero_shift: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     roi: ArrayLike | None = None,
     progress: Progress | None = None,
     **params: Unpack[RefineParams],
 ) -> RefinedLattices:
-    """The lattice of every frame, near `start`."""
+    """The lattice of every frame, near `start`, or near those of `starts`: zero, a and b, each (sample, 2)."""
     return _native.refine_lattices(
-        frames, template, *start, zero_shift=zero_shift, mask=mask, roi=roi, progress=progress, **params
+        frames,
+        template,
+        *start,
+        starts=starts,
+        zero_shift=zero_shift,
+        mask=mask,
+        roi=roi,
+        progress=progress,
+        **params,
     )
 
 

@@ -122,6 +122,14 @@ class Chi2Map(NamedTuple):
     first_lag: Integers
     periodic: bool
 
+    def lag(self, index: tuple[int, int]) -> tuple[int, int]:
+        """The displacement (y, x) px that an element stands for."""
+        y, x = (int(first) + int(i) for first, i in zip(self.first_lag, index, strict=True))
+        if not self.periodic:
+            return y, x
+        h, w = self.chi2.shape
+        return y - h if 2 * y > h else y, x - w if 2 * x > w else x
+
 
 class GridShift(NamedTuple):
     """What image_registration's ``chi2_shift`` finds: x first, on a grid of ``step`` px."""

@@ -22,11 +22,13 @@ from ._types import Bools, Floats, Integers, Progress
 
 __all__ = [
     "ClusterSuggestion",
+    "CompletedGraph",
     "DbscanClusters",
     "DbscanParams",
     "DeflectionField",
     "DeflectionParams",
     "Dendrogram",
+    "FeatureMasks",
     "FeatureParams",
     "GaussianMixture",
     "Graph",
@@ -42,6 +44,7 @@ __all__ = [
     "OpticsOrdering",
     "OpticsParams",
     "PixelMaps",
+    "PolarMap",
     "PrincipalComponents",
     "RadialBinParams",
     "ScaledFeatures",
@@ -50,12 +53,18 @@ __all__ = [
     "WardParams",
     "absorbed",
     "adjusted_rand_index",
+    "background_subtraction",
+    "balanced",
     "boundaries",
+    "bounding_boxes",
     "center_of_mass",
+    "cluster_sizes",
     "davies_bouldin",
     "dbscan",
     "deflection_field",
+    "detector_weights",
     "disk",
+    "feature_masks",
     "features",
     "gaussian_mixture",
     "graph_linkage",
@@ -69,11 +78,17 @@ __all__ = [
     "merge_rows",
     "optics",
     "pixel_statistics",
+    "polar_map",
     "principal_components",
     "radial_bins",
+    "radial_gradient",
+    "rectangle",
+    "relabeled",
+    "renumbered",
     "scale",
     "silhouette",
     "split",
+    "united",
     "virtual_detectors",
     "ward",
     "with_coordinates",
@@ -85,6 +100,9 @@ Disconnected = Literal["complete", "forest", "error"]
 #: ``"whole"``, ``{"disk": {"center": .., "radius": ..}}``, ``{"ring": {"center": .., "inner": .., "outer": ..}}``,
 #: ``{"point": {"pixel": ..}}``, or an array of weights
 Detector = Literal["whole"] | dict[str, dict[str, Any]] | ArrayLike
+
+
+Numbering = Literal["canonical", "by_size", "scikit_learn"]
 
 
 class FeatureParams(TypedDict, total=False):
@@ -208,6 +226,47 @@ class ScaledFeatures(NamedTuple):
     scales: Floats
     dead_columns: Integers
     dead_rows: Integers
+    #: whether each row was also divided by the sum of its absolute values
+    per_frame: bool
+
+    def apply(self, features: ArrayLike) -> Floats:
+        """Other features, scaled as these were.
+
+        >>> scale([[1.0], [3.0]], "mean_absolute").apply([[4.0]]).tolist()
+        [[2.0]]
+        """
+        return _native.apply_scales(features, self.offsets, self.scales, self.per_frame)
+
+
+class FeatureMasks(NamedTuple):
+    """The masks under which features are summed, and what there is to say about their places, by number of the
+    position."""
+
+    #: (mask, y, x)
+    masks: Floats
+    #: cut by the border
+    cut: Integers
+    #: as a whole outside the frame
+    outside: Integers
+    #: left out: they have no mask
+    dropped: Integers
+    #: where an earlier one is
+    repeated: Integers
+
+
+class CompletedGraph(NamedTuple):
+    """A graph with edges between its parts, those edges, and the number of parts before."""
+
+    graph: Graph
+    added_edges: Integers
+    n_components: int
+
+
+class PolarMap(NamedTuple):
+    """Distance (px) and direction (rad, from +x towards +y) of every pixel from a centre."""
+
+    radius: Floats
+    angle: Floats
 
 
 class DeflectionField(NamedTuple):
@@ -269,6 +328,14 @@ class OpticsOrdering(NamedTuple):
     core_distances: Floats
     predecessors: Integers
 
+    def clusters_at(self, eps: float) -> Integers:
+        """The clusters at one distance, nearly those of DBSCAN; −1 is noise.
+
+        >>> optics([[0.0], [0.1], [0.2], [9.0]], min_samples=2).clusters_at(0.5)
+        array([ 0,  0,  0, -1])
+        """
+        return _native.clusters_at(self.order, self.reachability, self.core_distances, eps)
+
 
 class PrincipalComponents(NamedTuple):
     """Directions of greatest variance, strongest first."""
@@ -278,6 +345,10 @@ class PrincipalComponents(NamedTuple):
     variances: Floats
     total_variance: float
     scores: Floats
+
+    def scores_of(self, features: ArrayLike) -> Floats:
+        """Other samples along the same components."""
+        return _native.scores_of(self.mean, self.components, features)
 
 
 class Silhouette(NamedTuple):
@@ -349,13 +420,29 @@ def features(
     positions: ArrayLike,
     *,
     shifts: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
     roi: ArrayLike | None = None,
     progress: Progress | None = None,
     **params: Unpack[FeatureParams],
 ) -> Floats:
     """Feature vectors: sums under a small template at `positions` (n, 2), one row per sample; `shifts` (sample, 2)
-    move the templates with each frame."""
-    return _native.features(frames, positions, shifts=shifts, roi=roi, progress=progress, **params)
+    move the templates with each frame, `weights` (y, x) stand for the template."""
+    return _native.features(
+        frames, positions, shifts=shifts, weights=weights, roi=roi, progress=progress, **params
+    )
+
+
+@keywords_of(FeatureParams)
+def feature_masks(
+    shape: tuple[int, int],
+    positions: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    **params: Unpack[FeatureParams],
+) -> FeatureMasks:
+    """The masks of `features` for frames of `shape`. Their sum is a virtual detector, a dark-field image of all
+    positions together."""
+    return _native.feature_masks(shape, positions, weights=weights, **params)
 
 
 def virtual_detectors(
@@ -373,6 +460,15 @@ def virtual_detectors(
            [25.,  1.]])
     """
     return _native.virtual_detectors(frames, detectors, roi=roi, progress=progress)
+
+
+def detector_weights(detector: Detector, shape: tuple[int, int]) -> Floats:
+    """Weight of each pixel of a frame of `shape` in a virtual detector.
+
+    >>> detector_weights({"disk": {"center": (1, 1), "radius": 1}}, (3, 3)).sum()
+    np.float64(5.0)
+    """
+    return _native.detector_weights(detector, shape)
 
 
 def center_of_mass(
@@ -584,6 +680,35 @@ def matched_clusters(labels: ArrayLike, other: ArrayLike) -> MatchedClusters:
     return _native.matched_clusters(labels, other)
 
 
+def cluster_sizes(labels: ArrayLike) -> Integers:
+    """Number of positions of every cluster of a map of labels.
+
+    >>> cluster_sizes([[0, 0], [1, -2]])
+    array([2, 1], dtype=uint64)
+    """
+    return _native.cluster_sizes(labels)
+
+
+def bounding_boxes(labels: ArrayLike) -> Integers:
+    """For every cluster the first position along every axis, and one past the last: (cluster, axis, 2)."""
+    return _native.bounding_boxes(labels)
+
+
+def renumbered(labels: ArrayLike, numbering: Numbering = "canonical") -> Integers:
+    """The same clusters in the order of their first positions, or ``"by_size"``, the largest first."""
+    return _native.renumbered(labels, numbering)
+
+
+def relabeled(labels: ArrayLike, numbers: ArrayLike) -> Integers:
+    """Cluster k becomes ``numbers[k]``: the same number twice unites, −1 makes noise. Gaps are closed up."""
+    return _native.relabeled(labels, numbers)
+
+
+def united(labels: ArrayLike, a: int, b: int) -> Integers:
+    """Two clusters become one, under the smaller number; numbers above the larger move down by one."""
+    return _native.united(labels, a, b)
+
+
 def merge_rows(
     scan_shape: tuple[int, ...],
     rois: list[ArrayLike],
@@ -612,3 +737,35 @@ def disk(
 ) -> Floats:
     """The mask of a disk, or of a ring from `inner`; edges are smooth unless `hard`."""
     return _native.disk(shape, center, radius, inner, hard)
+
+
+def radial_gradient(
+    shape: tuple[int, int], center: ArrayLike, radius: float, *, hard: bool = False
+) -> Floats:
+    """A disk that rises from 0 in its middle to 1 at its edge: it answers to edges of disks."""
+    return _native.radial_gradient(shape, center, radius, hard)
+
+
+def background_subtraction(
+    shape: tuple[int, int], center: ArrayLike, radius: float, outer: float, *, hard: bool = False
+) -> Floats:
+    """A disk less the ring around it, of sum 0."""
+    return _native.background_subtraction(shape, center, radius, outer, hard)
+
+
+def rectangle(shape: tuple[int, int], corner: ArrayLike, size: ArrayLike) -> Floats:
+    """1 from `corner` (y, x) to ``corner + size``, both truncated to whole pixels and included; 0 elsewhere."""
+    return _native.rectangle(shape, corner, size)
+
+
+def balanced(mask: ArrayLike) -> Floats:
+    """A mask with its negative elements scaled so that the sum is 0."""
+    return _native.balanced(mask)
+
+
+def polar_map(
+    shape: tuple[int, int], center: ArrayLike, ellipse: dict[str, float] | None = None
+) -> PolarMap:
+    """Distance and direction of every pixel from `center`, as an `ellipse` ``{"stretch": ..., "angle": rad}`` sees
+    them."""
+    return _native.polar_map(shape, center, ellipse)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from . import _native
 from ._keywords import keywords_of
-from ._native import RegistrationPlan
+from ._native import RegistrationPlan, SimilarityPlan
 from ._types import Degree, Floats, FrameKind, Progress, Reals, Status
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "SeriesRegistration",
     "Similarity",
     "SimilarityParams",
+    "SimilarityPlan",
     "Tvl1Params",
     "bring_back",
     "carry",
@@ -58,6 +59,7 @@ __all__ = [
     "tvl1",
     "warp",
     "warp_polar",
+    "zero_lag",
 ]
 
 Refinement = Literal["continuous", "whole_pixel"] | dict[str, dict[str, float]]
@@ -234,6 +236,18 @@ class Pose(NamedTuple):
     scale: float
     shift: Floats
 
+    def apply(self, points: ArrayLike, shape: tuple[int, int]) -> Floats:
+        """Where points (y, x) px of a reference of `shape` are found in the moving image; one, or rows of them.
+
+        >>> Pose(90.0, 2.0, (1.0, 0.0)).apply((10, 13), (21, 21)).round(9)
+        array([ 5., 10.])
+        """
+        return _native.pose_apply(*self, points, shape)
+
+    def inverse(self) -> "Pose":
+        """The pose that undoes this one."""
+        return _native.pose_inverse(*self)
+
 
 class Candidate(NamedTuple):
     """A pose that was tried, and its score."""
@@ -258,6 +272,11 @@ class Similarity(NamedTuple):
     candidates: list[Candidate]
     #: standard errors of (angle, scale, y, x)
     errors: Floats
+
+    @property
+    def pose(self) -> Pose:
+        """Angle, scale and shift, for `bring_back` and `carry`."""
+        return Pose(self.angle, self.scale, self.shift)
 
 
 class FlowLevel(NamedTuple):
@@ -284,6 +303,11 @@ class MaskedCorrelation(NamedTuple):
     map: Reals
     overlap: Reals
     reference_shape: tuple[int, int]
+
+    def lag(self, index: tuple[int, int]) -> tuple[int, int]:
+        """The displacement (y, x) px that an element stands for."""
+        h, w = self.reference_shape
+        return int(index[0]) + 1 - h, int(index[1]) + 1 - w
 
 
 @keywords_of(RegistrationParams)
@@ -389,8 +413,17 @@ def registered(moving: ArrayLike, shift: ArrayLike) -> Reals:
 
 
 def correlate(a: ArrayLike, b: ArrayLike, boundary: Literal["wrap", "fill"] = "wrap") -> Reals:
-    """Cross-correlation with zero displacement in the middle, at ``n - 1 - n // 2``, n the size of `b`."""
+    """Cross-correlation with zero displacement in the middle, at `zero_lag` of the lengths of `b`."""
     return _native.correlate(a, b, boundary)
+
+
+def zero_lag(n: int) -> int:
+    """The element of a map by `correlate` that stands for no displacement, along an axis of length `n`.
+
+    >>> [zero_lag(n) for n in (4, 5, 1)]
+    [1, 2, 0]
+    """
+    return _native.zero_lag(n)
 
 
 def fourier_shift(image: ArrayLike, shift: ArrayLike) -> Reals:

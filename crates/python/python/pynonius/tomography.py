@@ -5,9 +5,11 @@ along ``(j, k)``. Images are line integrals (`absorbance`), not counts; ``weight
 pixel out. Images of single precision are computed in it, everything else in double precision.
 """
 
+from collections.abc import Mapping
 from os import PathLike, fspath
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _native
@@ -20,6 +22,7 @@ __all__ = [
     "Absorbance",
     "AbsorbanceParams",
     "Aligned",
+    "AlignmentRecord",
     "AlignmentReport",
     "AngleParams",
     "AngleRefinement",
@@ -43,6 +46,7 @@ __all__ = [
     "ReprojectionParams",
     "RotationCenter",
     "RotationCenterParams",
+    "SecondMoments",
     "SirtParams",
     "SliceAlignment",
     "SlicesParams",
@@ -57,11 +61,17 @@ __all__ = [
     "align_line",
     "align_moments",
     "align_slices",
+    "high_pass_along",
     "open_tilt_series",
+    "outliers",
     "read_geometry",
+    "read_offsets",
     "reconstruct",
     "refine_angles",
     "rotation_center",
+    "smooth_edges",
+    "spectral_gradient",
+    "tukey_window",
     "write_tilt_series",
     "write_volume",
 ]
@@ -302,6 +312,19 @@ class LineAlignment(NamedTuple):
     degenerate: Integers
 
 
+class SecondMoments(NamedTuple):
+    """Second moments of the images against those of one sample: a check of the angles."""
+
+    #: of the sample's mass, px², (3, 3)
+    covariance: Floats
+    #: what it leaves of every view's jj, jk and kk moments, px²
+    residuals: Floats
+    residual_rms: float
+    #: rad by which each view seems to be turned further; empty without one axis
+    angle_errors: Floats
+    angle_standard_errors: Floats
+
+
 class MomentAlignment(NamedTuple):
     """Offsets by centres of mass."""
 
@@ -314,6 +337,8 @@ class MomentAlignment(NamedTuple):
     pedestals: Floats
     noise: Floats
     degenerate: Integers
+    #: None with fewer than six views
+    second: SecondMoments | None
 
 
 class AxialProfileAlignment(NamedTuple):
@@ -406,6 +431,22 @@ class TiltSeries(NamedTuple):
     pixel_size_nm: float | None
     angles_from: str
     warnings: list[str]
+    format: Literal["projections", "stack"]
+    #: (n, 2) px by which each image was padded at its end; empty if none was
+    padding: Integers
+
+
+class AlignmentRecord(NamedTuple):
+    """What an alignment found and how, for the group ``alignment`` of a file."""
+
+    #: (n, 2) px
+    offsets: ArrayLike
+    #: (iterations + 1, n, 2) px
+    history: ArrayLike = ()
+    #: the largest correction of each iteration, px
+    max_step: ArrayLike = ()
+    #: numbers and texts
+    settings: dict[str, float | str] = {}
 
 
 def reconstruct(
@@ -544,14 +585,82 @@ def read_geometry(path: str | PathLike[str]) -> tuple[Geometry, list[str]]:
 
 
 def write_tilt_series(
-    path: str | PathLike[str], geometry: Geometry, images: ArrayLike, weights: ArrayLike | None = None
+    path: str | PathLike[str],
+    geometry: Geometry,
+    images: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    *,
+    scattering: ArrayLike | None = None,
+    alignment: AlignmentReport | AlignmentRecord | None = None,
+    arrays: Mapping[str, ArrayLike] | None = None,
 ) -> None:
-    """Writes a series as HDF5 in the layout of mumott, offsets of the geometry included."""
-    _native.write_tilt_series(fspath(path), geometry, images, weights)
+    """Writes a series as HDF5 in the layout of mumott, offsets of the geometry included.
+
+    `alignment` becomes the group of that name, which `read_offsets` reads; `arrays` by ``"group/name"`` stand beside.
+    """
+    if isinstance(alignment, AlignmentReport):
+        alignment = AlignmentRecord(
+            alignment.offsets,
+            alignment.history,
+            [step.largest for step in alignment.steps],
+            {"method": alignment.method, "stop": alignment.stop, "loss": alignment.loss},
+        )
+    if alignment is not None:
+        history = np.asarray(alignment.history, np.float64)
+        if history.size and len(alignment.max_step) != len(history) - 1:  # type: ignore[arg-type]
+            alignment = alignment._replace(max_step=())
+    own = []
+    for name, values in (arrays or {}).items():
+        group, _, last = name.rpartition("/")
+        own.append((group, last, values))
+    _native.write_tilt_series(fspath(path), geometry, images, weights, scattering, alignment, own)
+
+
+def read_offsets(path: str | PathLike[str], group: str = "alignment") -> Floats:
+    """Offsets (n, 2) px of a group of an HDF5 file."""
+    return _native.read_offsets(fspath(path), group)
 
 
 def write_volume(
-    path: str | PathLike[str], volume: ArrayLike, voxel: float | None = None, unit: str = "px"
+    path: str | PathLike[str],
+    volume: ArrayLike,
+    voxel: float | None = None,
+    unit: str = "px",
+    *,
+    about: Mapping[str, float | str] | None = None,
 ) -> None:
-    """Writes a volume (x, y, z) as HDF5 (EMD 1.0); `voxel` is its edge in `unit`."""
-    _native.write_volume(fspath(path), volume, voxel, unit)
+    """Writes a volume (x, y, z) as HDF5 (EMD 1.0); `voxel` is its edge in `unit`, `about` says how it was made."""
+    _native.write_volume(fspath(path), volume, voxel, unit, None if about is None else dict(about))
+
+
+def spectral_gradient(image: ArrayLike, axis: int) -> Reals:
+    """The derivative, px⁻¹, along an axis of a periodic image."""
+    return _native.spectral_gradient(image, axis)
+
+
+def high_pass_along(image: ArrayLike, axis: int, sigma: float) -> Reals:
+    """A periodic image without low frequencies f along an axis: times ``exp(−(sigma/f)²)``."""
+    return _native.high_pass_along(image, axis, sigma)
+
+
+def smooth_edges(image: ArrayLike) -> Reals:
+    """A periodic image whose seam is smoothed over seven lines."""
+    return _native.smooth_edges(image)
+
+
+def tukey_window(shape: tuple[int, int], alpha: float) -> Floats:
+    """Tukey's window over both axes, 0 at the ends.
+
+    >>> tukey_window((1, 5), 1.0).round(3)
+    array([[0. , 0.5, 1. , 0.5, 0. ]])
+    """
+    return _native.tukey_window(shape, alpha)
+
+
+def outliers(values: ArrayLike) -> Integers:
+    """Which values are more than 5 median absolute deviations above the median.
+
+    >>> outliers([1.0, 1.1, 0.9, 1.0, 9.0]).tolist()
+    [4]
+    """
+    return _native.outliers(values)
