@@ -56,7 +56,7 @@ pub use overlap::{
 pub use pairs::{PairDistances, condensed_distances, condensed_size};
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use pixels::{Pixel, PixelBuffer, Pixels, PixelsMut};
-pub use progress::{NoProgress, Progress};
+pub use progress::{NoProgress, Progress, Silent};
 pub use resample::{Resampled, resample};
 pub use rows::{Metric, Rows, check_rows};
 pub use scalar::{Real, Sample};
