@@ -68,7 +68,7 @@ pub use slopes::{SLOPE_NOISE, slopes, slopes_into};
 pub use spline::{
     NoiseGain, ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift,
 };
-pub use statistics::RunningStatistics;
+pub use statistics::{RunningStatistics, median};
 pub use sums::{dot, power, sum};
 pub use tangent_plane::TangentPlane;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};
