@@ -3,7 +3,7 @@
 use nalgebra::{Matrix3, SMatrix, SVector, Vector3};
 use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, Axis, Zip};
 use nonius_core::tilt_series::{Geometry, rotation_by};
-use nonius_core::{Error, Progress, Real, Result, check_not_negative, check_positive, slopes_into};
+use nonius_core::{Error, Progress, Real, Result, Silent, check_not_negative, check_positive, slopes_into};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -166,7 +166,7 @@ fn refine<F: Real>(
             images.view().insert_axis(Axis(3)),
             weights.as_ref().map(|weights| weights.view().insert_axis(Axis(3))),
             volume.as_ref().map(|volume| volume.view()),
-            &nonius_core::NoProgress,
+            &Silent(progress),
             &mut scratch,
         )?;
         losses.push(reconstruction.losses.last().copied().unwrap_or(0.0));

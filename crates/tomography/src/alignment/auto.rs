@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView3, Axis};
 use nonius_core::tilt_series::Geometry;
-use nonius_core::{Error, NoProgress, Progress, Real, Result};
+use nonius_core::{Progress, Real, Result, Silent};
 use serde::{Deserialize, Serialize};
 
 use super::binning::Binned;
@@ -112,11 +112,8 @@ pub fn align_auto<F: Real>(
     }
     let mut tried = Vec::new();
     for (start, offsets) in &candidates {
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
         let (i, w) = views();
-        tried.push((*start, short_loss(geometry, offsets, i, w)?));
+        tried.push((*start, short_loss(geometry, offsets, i, w, progress)?));
     }
     // The first of equals: candidates stand from simple to elaborate.
     let best = (0..tried.len()).min_by(|a, b| tried[*a].1.total_cmp(&tried[*b].1)).unwrap_or(0);
@@ -150,6 +147,7 @@ fn short_loss<F: Real>(
     offsets: &[[f64; 2]],
     images: ArrayView3<'_, F>,
     weights: Option<ArrayView3<'_, F>>,
+    progress: &dyn Progress,
 ) -> Result<f64> {
     let geometry = geometry.clone().with_offsets(offsets)?;
     let shortest = geometry.projection_shape[0].min(geometry.projection_shape[1]);
@@ -161,7 +159,7 @@ fn short_loss<F: Real>(
         binned.images.view().insert_axis(Axis(3)),
         binned.weights.as_ref().map(|weights| weights.view().insert_axis(Axis(3))),
         None,
-        &NoProgress,
+        &Silent(progress),
     )?;
     Ok(reconstruction.losses.last().copied().unwrap_or(f64::INFINITY))
 }

@@ -9,6 +9,8 @@ mod cascade;
 mod footprint;
 pub mod image_operations;
 mod iteration;
+mod judgement;
+mod level;
 mod line;
 mod moments;
 mod optical_flow;

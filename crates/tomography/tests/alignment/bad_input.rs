@@ -1,5 +1,8 @@
 //! Errors that name what is wrong.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use ndarray::Array3;
 use nonius_core::{NoProgress, Progress};
 use nonius_tomography::Geometry;
@@ -98,17 +101,28 @@ fn tiny_series_do_no_harm() {
     }
 }
 
-#[test]
-fn cancelling_says_so() {
-    struct Stop;
-    impl Progress for Stop {
-        fn cancelled(&self) -> bool {
-            true
-        }
+/// Asks to stop from the question after so many on.
+struct StopAfter(AtomicUsize);
+
+impl Progress for StopAfter {
+    fn cancelled(&self) -> bool {
+        self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err()
     }
+}
+
+#[test]
+fn cancelling_says_so_at_any_time() {
     let images = Array3::<f64>::ones((3, 6, 5));
-    let error =
-        align(&OpticalFlowParams::default() as &dyn Aligner<f64>, &geometry(), images.view(), None, &Stop)
-            .unwrap_err();
-    assert_eq!(error, nonius_core::Error::Cancelled);
+    let iteration = IterationParams { max_iterations: 1, ..Default::default() };
+    let flow = OpticalFlowParams { iteration, coarse_smoothing: vec![], ..Default::default() };
+    let align_until = |questions: usize| {
+        let stop = StopAfter(questions.into());
+        align(&flow as &dyn Aligner<f64>, &geometry(), images.view(), None, &stop).map(|_| ())
+    };
+    // One step of 10 iterations with a question of its own, then 20 iterations each at the start, at the end and for
+    // the error bars.
+    for questions in [0, 5, 10, 11, 35, 55, 70] {
+        assert_eq!(align_until(questions), Err(nonius_core::Error::Cancelled), "{questions}");
+    }
+    assert_eq!(align_until(71), Ok(()));
 }
