@@ -127,7 +127,6 @@ pub fn refine_angles<F: Real>(
     progress: &dyn Progress,
 ) -> Result<AngleRefinement<F>> {
     params.validate()?;
-    geometry.validate()?;
     check_images(geometry, images, weights)?;
     progress.start("refining angles", params.max_iterations as u64);
     let result = refine(geometry, images, weights, params, progress);

@@ -2,10 +2,11 @@
 
 use ndarray::{Array3, ArrayView3, ArrayView4, Axis};
 use nonius_core::tilt_series::Geometry;
-use nonius_core::{Error, Progress, Real, Result, Silent, check_positive, check_shape};
+use nonius_core::{Error, Progress, Real, Result, Silent, check_finite, check_positive};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::footprint::check_stack;
 use super::level::Level;
 use super::report::{AlignmentReport, StepReport, StopReason};
 use crate::reconstruction::{MitraParams, ReconstructionScratch};
@@ -236,7 +237,6 @@ impl<'a, F: Real> Alignment<'a, F> {
         images: ArrayView3<'a, F>,
         weights: Option<ArrayView3<'a, F>>,
     ) -> Result<Self> {
-        geometry.validate()?;
         check_images(geometry, images, weights)?;
         let params = aligner.iteration();
         params.validate()?;
@@ -514,16 +514,14 @@ pub fn align<'a, F: Real>(
     Alignment::new(aligner, geometry, images, weights)?.run(progress)
 }
 
+/// Checks the geometry, shapes, that weights are weights, and that what counts is finite.
 pub(super) fn check_images<F: Real>(
     geometry: &Geometry,
     images: ArrayView3<'_, F>,
     weights: Option<ArrayView3<'_, F>>,
 ) -> Result<()> {
-    check_shape("images", &geometry.stack_shape(), images.shape())?;
-    let Some(weights) = weights else {
-        return nonius_core::check_finite("images", images);
-    };
-    check_shape("weights", images.shape(), weights.shape())?;
+    check_stack(geometry, images, weights)?;
+    let Some(weights) = weights else { return check_finite("images", images) };
     for ((index, value), weight) in images.indexed_iter().zip(weights) {
         if !(weight.is_finite() && *weight >= F::zero()) {
             return Err(Error::parameter("weights", "finite and not negative", weight));
