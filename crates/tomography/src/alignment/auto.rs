@@ -82,13 +82,11 @@ pub fn align_auto<F: Real>(
     params: &AutoParams,
     progress: &dyn Progress,
 ) -> Result<AutoAligned<F>> {
-    check_images(geometry, images.view(), weights.as_ref().map(|w| w.view()))?;
+    check_images(geometry, images, weights)?;
     params.refinement.validate()?;
-    let views = || (images.view(), weights.as_ref().map(|weights| weights.view()));
     let mut reasons = Vec::new();
 
-    let (i, w) = views();
-    let moments = align_moments(geometry, i, w, &params.moments)?;
+    let moments = align_moments(geometry, images, weights, &params.moments)?;
     let percent = 100.0 * moments.mass_spread;
     reasons.push(match moments.truncated {
         true => format!("the sample leaves the field of view: sums of images vary by {percent:.1} %"),
@@ -98,13 +96,11 @@ pub fn align_auto<F: Real>(
         vec![(StartingPoint::Given, geometry.offsets()), (StartingPoint::Moments, moments.offsets)];
     // The cascade costs a registration per image, and moments of a whole sample need no rival.
     if moments.truncated && geometry.len() > 1 {
-        let (i, w) = views();
-        let cascade = align_cascade(geometry, i, w, &params.cascade, progress)?;
+        let cascade = align_cascade(geometry, images, weights, &params.cascade, progress)?;
         let after = geometry.clone().with_offsets(&cascade.offsets)?;
         candidates.push((StartingPoint::Cascade, cascade.offsets));
         if geometry.rotation_axis().is_some() {
-            let (i, w) = views();
-            match align_slices(&after, i, w, &params.slices) {
+            match align_slices(&after, images, weights, &params.slices) {
                 Ok(slices) => candidates.push((StartingPoint::CascadeAndSlices, slices.offsets)),
                 Err(error) => reasons.push(format!("centres of mass of slices were not used: {error}")),
             }
@@ -112,8 +108,7 @@ pub fn align_auto<F: Real>(
     }
     let mut tried = Vec::new();
     for (start, offsets) in &candidates {
-        let (i, w) = views();
-        tried.push((*start, short_loss(geometry, offsets, i, w, progress)?));
+        tried.push((*start, short_loss(geometry, offsets, images, weights, progress)?));
     }
     // The first of equals: candidates stand from simple to elaborate.
     let best = (0..tried.len()).min_by(|a, b| tried[*a].1.total_cmp(&tried[*b].1)).unwrap_or(0);
@@ -129,8 +124,8 @@ pub fn align_auto<F: Real>(
         reasons.push("refined by optical flow".to_owned());
     }
     let begun = geometry.clone().with_offsets(&candidates[best].1)?;
-    let (i, w) = views();
-    let mut aligned = align(&refinement, &begun, i, w, progress)?;
+    let (images, weights) = (images.view(), weights.as_ref().map(|weights| weights.view()));
+    let mut aligned = align(&refinement, &begun, images, weights, progress)?;
     // The comparison with the unaligned series is what the reader wants to see.
     if aligned.report.loss > aligned.report.loss_at_start {
         reasons.push(format!("the refinement did not fit better: kept the offsets of {start}"));
