@@ -1,6 +1,6 @@
 //! What every alignment by re-projection shares: reconstruct, project, correct, repeat.
 
-use ndarray::{Array3, ArrayView3, ArrayView4, Axis};
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayView4, Axis};
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{Error, Progress, Real, Result, Silent, check_finite, check_positive};
 use rayon::prelude::*;
@@ -157,6 +157,40 @@ pub struct Comparison<'a, F> {
     pub reprojections: ArrayView3<'a, F>,
 }
 
+impl<F: Real> Comparison<'_, F> {
+    /// Root of the weighted mean square of each image less its re-projection; NaN where all is masked.
+    pub fn residuals(&self) -> Vec<f64> {
+        (0..self.images.len_of(Axis(0)))
+            .into_par_iter()
+            .map(|i| {
+                let [image, reprojection] =
+                    [&self.images, &self.reprojections].map(|stack| stack.index_axis(Axis(0), i));
+                let weights = self.weights.as_ref().map(|weights| weights.index_axis(Axis(0), i));
+                mean_square(image, weights, reprojection).sqrt()
+            })
+            .collect()
+    }
+}
+
+/// The weighted mean square of an image less its re-projection; NaN where all is masked.
+pub(super) fn mean_square<F: Real>(
+    image: ArrayView2<'_, F>,
+    weights: Option<ArrayView2<'_, F>>,
+    reprojection: ArrayView2<'_, F>,
+) -> f64 {
+    let (mut squares, mut total) = (0.0, 0.0);
+    for (index, value) in image.indexed_iter() {
+        let weight = weights.map_or(F::one(), |weights| weights[index]);
+        // What is masked may be NaN.
+        if weight > F::zero() {
+            let difference = *value - reprojection[index];
+            squares += (weight * difference * difference).f64();
+            total += weight.f64();
+        }
+    }
+    squares / total
+}
+
 /// An alignment in the middle of a step.
 #[derive(Debug)]
 pub struct Now<'a, F> {
@@ -190,16 +224,14 @@ pub struct Correction {
     pub shift: [f64; 2],
     /// Covariance of the shift, px²; NaN where the method knows none.
     pub covariance: [[f64; 2]; 2],
-    /// Root of the weighted mean square of image less re-projection.
-    pub residual: f64,
     /// False for images that say nothing (flat, or masked wholly); the shift is then 0.
     pub determined: bool,
 }
 
 impl Correction {
     /// Of an image that says nothing.
-    pub fn none(residual: f64) -> Self {
-        Correction { shift: [0.0; 2], covariance: [[f64::NAN; 2]; 2], residual, determined: false }
+    pub fn none() -> Self {
+        Correction { shift: [0.0; 2], covariance: [[f64::NAN; 2]; 2], determined: false }
     }
 }
 

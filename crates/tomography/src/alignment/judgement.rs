@@ -28,6 +28,8 @@ impl<F: Real> Alignment<'_, F> {
             &Stage { scale: OpticalFlowParams::default().smoothing, ..finest },
             &self.level.comparison(),
         )?;
+        self.report.residuals = self.level.comparison().residuals();
+        self.report.outliers = outliers(&self.report.residuals);
         let volume = self.level.volume.take().expect("it was reconstructed");
         let freedom = self.freedom(iterations, progress)?;
         self.level.project(volume)?;
@@ -49,8 +51,6 @@ impl<F: Real> Alignment<'_, F> {
         report.offsets = self.offsets.clone();
         report.translation = gauge.translation.into();
         report.gauge_singular_values = gauge.singular_values;
-        report.residuals = found.iter().map(|correction| correction.residual).collect();
-        report.outliers = outliers(&report.residuals);
         let scale = binning as f64;
         report.standard_errors = found
             .iter()

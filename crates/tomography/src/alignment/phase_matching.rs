@@ -268,34 +268,21 @@ pub(super) fn by_registration<F: Real>(
                         *pixel = *reprojected;
                     }
                 });
-                let residual = residual(&image, &reprojection, weights.as_ref());
                 if constant(&reprojection) || constant(&image) || !valid.iter().any(|valid| *valid) {
-                    return Ok(Correction::none(residual));
+                    return Ok(Correction::none());
                 }
-                Ok(correction(&register(&reprojection, &image, &valid, scratch)?, residual))
+                Ok(correction(&register(&reprojection, &image, &valid, scratch)?))
             },
         )
         .collect()
 }
 
-fn correction(found: &Registration, residual: f64) -> Correction {
+fn correction(found: &Registration) -> Correction {
     if !found.shift.iter().all(|s| s.is_finite()) {
-        return Correction::none(residual);
+        return Correction::none();
     }
     // The image is the re-projection displaced by `shift`; moving it back is the correction.
-    Correction { shift: found.shift.map(|s| -s), covariance: found.covariance, residual, determined: true }
-}
-
-fn residual<F: Real>(image: &Array2<F>, reprojection: &Array2<F>, weights: Option<&Array2<F>>) -> f64 {
-    let (mut squares, mut total) = (0.0, 0.0);
-    for ((index, value), reprojected) in image.indexed_iter().zip(reprojection) {
-        let weight = weights.map_or(1.0, |weights| weights[index].f64());
-        if weight > 0.0 {
-            squares += weight * (value.f64() - reprojected.f64()).powi(2);
-            total += weight;
-        }
-    }
-    (squares / total).sqrt()
+    Correction { shift: found.shift.map(|s| -s), covariance: found.covariance, determined: true }
 }
 
 /// Centre of mass `[j, k]` of what is measured of an image, px from its middle; `None` without mass.
