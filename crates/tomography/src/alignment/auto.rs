@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::binning::Binned;
 use super::cascade::{CascadeParams, align_cascade};
 use super::iteration::{Aligned, align, check_images};
+use super::judgement::judge_offsets;
 use super::moments::{MomentsParams, align_moments};
 use super::optical_flow::OpticalFlowParams;
+use super::report::AlignmentReport;
 use super::slices::{SlicesParams, align_slices};
 use crate::projector::Projector;
 use crate::reconstruction::{MitraParams, Reconstructor};
@@ -71,7 +73,8 @@ pub struct AutoAligned<F> {
 /// Begins from whichever makes a short reconstruction fit the images best: the offsets given, first moments,
 /// or the cascade of neighbours, for one axis also followed by centres of mass of slices. Then refines by optical flow,
 /// with a high-pass where the sample leaves the field of view, for then no volume explains the slow changes. Keeps the
-/// starting point's offsets should the refinement not fit better.
+/// starting point's offsets should the refinement not fit better: what the report says of offsets is then said of those,
+/// and its steps are those of the refinement.
 ///
 /// # Errors
 /// As [`Alignment::new`](super::Alignment::new) and [`Alignment::run`](super::Alignment::run).
@@ -126,12 +129,11 @@ pub fn align_auto<F: Real>(
     let begun = geometry.clone().with_offsets(&candidates[best].1)?;
     let (images, weights) = (images.view(), weights.as_ref().map(|weights| weights.view()));
     let mut aligned = align(&refinement, &begun, images, weights, progress)?;
-    // The comparison with the unaligned series is what the reader wants to see.
     if aligned.report.loss > aligned.report.loss_at_start {
         reasons.push(format!("the refinement did not fit better: kept the offsets of {start}"));
-        aligned.geometry = begun.clone();
-        aligned.report.offsets = begun.offsets();
-        aligned.report.loss = aligned.report.loss_at_start;
+        let AlignmentReport { method, history, steps, stop, halvings, .. } = aligned.report;
+        aligned = judge_offsets(&refinement.iteration, &begun, &begun.offsets(), images, weights, progress)?;
+        aligned.report = AlignmentReport { method, history, steps, stop, halvings, ..aligned.report };
     }
     Ok(AutoAligned { aligned, start, tried, reasons })
 }

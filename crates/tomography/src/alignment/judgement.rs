@@ -1,12 +1,70 @@
 //! What is said of offsets once they are found.
 
 use ndarray::{ArrayView2, ArrayView3, Axis};
-use nonius_core::{Progress, Real, Result, Silent};
+use nonius_core::tilt_series::Geometry;
+use nonius_core::{Progress, Real, Result, Silent, check_shape};
 
-use super::iteration::{Aligned, Aligner, Alignment, Correction, Stage};
+use super::iteration::{Aligned, Aligner, Alignment, Correction, IterationParams, Stage};
 use super::level::Level;
 use super::optical_flow::OpticalFlowParams;
-use super::report::outliers;
+use super::report::{StopReason, outliers};
+
+/// Judges `offsets` that come from elsewhere as [`align`](super::align) judges those that it finds: the loss with them
+/// and with those of `geometry`, the residual and the standard error of each, what moved the sample as a whole. Its
+/// reconstructions are those of `params`, with `final_iterations`; nothing else of them counts.
+///
+/// The report has no steps, and its history is the offsets of `geometry` and those given.
+///
+/// # Errors
+/// As [`Alignment::new`]; [`Error::Shape`](nonius_core::Error::Shape) unless there is one pair for each view, an error
+/// that names the view for one that is not finite; [`Error::Cancelled`](nonius_core::Error::Cancelled).
+///
+/// # Example
+/// ```
+/// use nonius_core::NoProgress;
+/// use nonius_synthetic::TiltSeriesParams;
+/// use nonius_tomography::alignment::{IterationParams, MomentsParams, align_moments, judge_offsets};
+/// use nonius_tomography::{AbsorbanceParams, absorbance};
+///
+/// let series = TiltSeriesParams::default().generate()?.series;
+/// let images = absorbance(&AbsorbanceParams::default(), series.images.as_ref().unwrap().view())?.absorbance;
+/// let moments = align_moments(&series.geometry, images.view(), None, &MomentsParams::default())?;
+///
+/// let params = IterationParams::default();
+/// let judged =
+///     judge_offsets(&params, &series.geometry, &moments.offsets, images.view(), None, &NoProgress)?;
+/// assert!(judged.report.loss < 0.1 * judged.report.loss_at_start);
+/// # Ok::<(), nonius_core::Error>(())
+/// ```
+pub fn judge_offsets<F: Real>(
+    params: &IterationParams,
+    geometry: &Geometry,
+    offsets: &[[f64; 2]],
+    images: ArrayView3<'_, F>,
+    weights: Option<ArrayView3<'_, F>>,
+    progress: &dyn Progress,
+) -> Result<Aligned<F>> {
+    check_shape("offsets", &[geometry.len(), 2], &[offsets.len(), 2])?;
+    // The finest stage alone.
+    let flow = OpticalFlowParams {
+        iteration: params.clone(),
+        coarse_smoothing: Vec::new(),
+        binning: Some(Vec::new()),
+        ..OpticalFlowParams::default()
+    };
+    let mut alignment =
+        Alignment::new(&flow, geometry, images.view(), weights.as_ref().map(|weights| weights.view()))?;
+    alignment.offsets = offsets.to_vec();
+    let report = &mut alignment.report;
+    report.method = "given offsets".to_owned();
+    report.history.push(offsets.to_vec());
+    report.stop = StopReason::Tolerance;
+    progress.start("judging offsets", 1);
+    let judged = alignment.judge(progress);
+    progress.advance(1);
+    progress.finish();
+    judged
+}
 
 impl<F: Real> Alignment<'_, F> {
     /// Reconstructs with the offsets at the start and with those found, and completes the report.
@@ -17,11 +75,18 @@ impl<F: Real> Alignment<'_, F> {
             self.level = Level::new(finest.binning, &geometry, (self.images, self.weights))?;
         }
         let iterations = self.aligner.iteration().final_iterations;
-        let at_end = std::mem::replace(&mut self.offsets, self.start.offsets());
         self.level.warm = false;
-        self.report.loss_at_start = self.reconstruct(iterations, progress)?;
-        self.offsets = at_end;
+        let at_start = self.start.offsets();
+        let moved = self.offsets != at_start;
+        if moved {
+            let found = std::mem::replace(&mut self.offsets, at_start);
+            self.report.loss_at_start = self.reconstruct(iterations, progress)?;
+            self.offsets = found;
+        }
         self.report.loss = self.reconstruct(iterations, progress)?;
+        if !moved {
+            self.report.loss_at_start = self.report.loss;
+        }
         // How well each image is placed does not depend on the method that placed it.
         let found = Aligner::<F>::corrections(
             &OpticalFlowParams::default(),

@@ -27,6 +27,7 @@ pub(crate) use footprint::Footprint;
 pub use iteration::{
     Aligned, Aligner, Alignment, Comparison, Correction, IterationParams, Now, Stage, WarmStart, align,
 };
+pub use judgement::judge_offsets;
 pub use line::{LineAlignment, align_line};
 pub use moments::{MomentAlignment, MomentsParams, SecondMoments, align_moments};
 pub use optical_flow::OpticalFlowParams;

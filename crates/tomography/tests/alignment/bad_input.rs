@@ -8,7 +8,7 @@ use nonius_core::{NoProgress, Progress};
 use nonius_tomography::Geometry;
 use nonius_tomography::alignment::{
     Aligner, AngleParams, AutoParams, IterationParams, OpticalFlowParams, PhaseMatchingParams,
-    ReprojectionParams, align, align_auto, refine_angles,
+    ReprojectionParams, align, align_auto, judge_offsets, refine_angles,
 };
 
 fn geometry() -> Geometry {
@@ -125,4 +125,17 @@ fn cancelling_says_so_at_any_time() {
         assert_eq!(align_until(questions), Err(nonius_core::Error::Cancelled), "{questions}");
     }
     assert_eq!(align_until(71), Ok(()));
+}
+
+#[test]
+fn offsets_that_cannot_be_judged() {
+    let images = Array3::<f64>::ones((3, 6, 5));
+    let said = |offsets: &[[f64; 2]]| {
+        let params = IterationParams::default();
+        let found = judge_offsets(&params, &geometry(), offsets, images.view(), None, &NoProgress);
+        found.unwrap_err().to_string()
+    };
+    assert!(said(&[[0.0; 2]; 2]).contains("offsets: expected shape [3, 2], got [2, 2]"));
+    let message = said(&[[0.0; 2], [0.0; 2], [0.0, f64::NAN]]);
+    assert!(message.starts_with("frame 2"), "{message}");
 }
