@@ -119,12 +119,12 @@ fn cancelling_says_so_at_any_time() {
         let stop = StopAfter(questions.into());
         align(&flow as &dyn Aligner<f64>, &geometry(), images.view(), None, &stop).map(|_| ())
     };
-    // One step of 10 iterations with a question of its own, then 20 iterations each at the start, at the end and for
-    // the error bars.
-    for questions in [0, 5, 10, 11, 35, 55, 70] {
+    // One step of 10 iterations with a question of its own, then 20 iterations each for the loss and for the error bars:
+    // of images so flat that nothing moves, start and end are one.
+    for questions in [0, 5, 10, 11, 30, 50] {
         assert_eq!(align_until(questions), Err(nonius_core::Error::Cancelled), "{questions}");
     }
-    assert_eq!(align_until(71), Ok(()));
+    assert_eq!(align_until(51), Ok(()));
 }
 
 #[test]
