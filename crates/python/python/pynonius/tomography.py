@@ -83,6 +83,7 @@ class MitraParams(TypedDict, total=False):
     total_variation: float
     smoothing: float
     min_length: float
+    min_views: float
 
 
 class SirtParams(TypedDict, total=False):
@@ -112,6 +113,7 @@ class LbfgsParams(TypedDict, total=False):
     total_variation: float
     smoothing: float
     min_length: float
+    min_views: float
 
 
 class OpticalFlowParams(TypedDict, total=False):
