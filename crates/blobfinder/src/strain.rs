@@ -1,7 +1,7 @@
 //! Strain and rotation of a lattice against another.
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
-use nonius_core::{Error, Result, check_shape};
+use nonius_core::{Error, Result, check_shape, median};
 use serde::{Deserialize, Serialize};
 
 use crate::lattice::Lattice;
@@ -334,7 +334,7 @@ fn typical(
     lattices: &[Lattice],
     region: Option<&ArrayViewD<'_, bool>>,
     scan: &[usize],
-    of: fn(&mut [f64]) -> f64,
+    of: fn(Vec<f64>) -> f64,
 ) -> Result<Lattice> {
     if let Some(region) = region {
         check_shape("region", scan, region.shape())?;
@@ -365,16 +365,10 @@ fn typical(
             component.push(*value);
         }
     }
-    let [ay, ax, by, bx] = components.map(|mut values| of(&mut values));
+    let [ay, ax, by, bx] = components.map(of);
     Ok(Lattice { zero: [0.0; 2], a: [ay, ax], b: [by, bx] })
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    0.5 * (values[(n - 1) / 2] + values[n / 2])
-}
-
-fn mean(values: &mut [f64]) -> f64 {
+fn mean(values: Vec<f64>) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }

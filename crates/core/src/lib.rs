@@ -56,7 +56,7 @@ pub use overlap::{
 pub use pairs::{PairDistances, condensed_distances, condensed_size};
 pub use peak::{center_of_mass, paraboloid_peak, taylor_peak};
 pub use pixels::{Pixel, PixelBuffer, Pixels, PixelsMut};
-pub use progress::{NoProgress, Progress};
+pub use progress::{NoProgress, Progress, Silent};
 pub use resample::{Resampled, resample};
 pub use rows::{Metric, Rows, check_rows};
 pub use scalar::{Real, Sample};
@@ -68,7 +68,7 @@ pub use slopes::{SLOPE_NOISE, slopes, slopes_into};
 pub use spline::{
     NoiseGain, ShiftedRow, SplineDegree, SplineImage, SplineShift, overlap_range, spline_shift,
 };
-pub use statistics::RunningStatistics;
+pub use statistics::{RunningStatistics, median};
 pub use sums::{dot, power, sum};
 pub use tangent_plane::TangentPlane;
 pub use transform::{FftNd, RealFft2, RealFft2Scratch, fast_length, frequency, wrapped_lag};

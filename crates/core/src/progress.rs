@@ -35,3 +35,33 @@ pub trait Progress: Sync {
 pub struct NoProgress;
 
 impl Progress for NoProgress {}
+
+/// Passes on whether to stop, and nothing else: for parts of work whose own steps the caller is not to count.
+#[derive(Clone, Copy)]
+pub struct Silent<'a>(pub &'a dyn Progress);
+
+impl Progress for Silent<'_> {
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silent_work_can_be_stopped() {
+        struct Stop;
+        impl Progress for Stop {
+            fn advance(&self, _: u64) {
+                panic!("it is to be silent");
+            }
+            fn cancelled(&self) -> bool {
+                true
+            }
+        }
+        Silent(&Stop).advance(1);
+        assert!(Silent(&Stop).cancelled() && !Silent(&NoProgress).cancelled());
+    }
+}

@@ -1,4 +1,4 @@
-//! Statistics that are built up value by value and merged.
+//! Statistics of plain numbers: those that are built up value by value and merged, and the median.
 
 use serde::{Deserialize, Serialize};
 
@@ -126,9 +126,52 @@ impl FromIterator<f64> for RunningStatistics {
     }
 }
 
+/// The median of the finite values: the middle one, or the mean of the middle two. NaN if none is finite.
+///
+/// What is not finite is left out rather than sorted to an end, so that pixels or frames without a value do not move the
+/// median of those that have one.
+///
+/// ```
+/// use nonius_core::median;
+/// assert_eq!(median([4.0, 1.0, f64::NAN, 2.0]), 2.0);
+/// assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
+/// ```
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut finite: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
+    if finite.is_empty() {
+        return f64::NAN;
+    }
+    let (middle, is_even) = (finite.len() / 2, finite.len().is_multiple_of(2));
+    let (below, &mut upper, _) = finite.select_nth_unstable_by(middle, f64::total_cmp);
+    if !is_even {
+        return upper;
+    }
+    let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // Half of each, for their sum may overflow.
+    0.5 * lower + 0.5 * upper
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_of_what_is_finite() {
+        let rows: [(&[f64], f64); 7] = [
+            (&[3.0], 3.0),
+            (&[5.0, -1.0], 2.0),
+            (&[2.0, 9.0, 2.0], 2.0),
+            (&[4.0, 1.0, 3.0, 2.0], 2.5),
+            (&[f64::INFINITY, 1.0, f64::NAN, 3.0, f64::NEG_INFINITY, 8.0], 3.0),
+            (&[f64::MAX, f64::MAX], f64::MAX),
+            (&[-0.0, 0.0, 0.0], 0.0),
+        ];
+        for (values, expected) in rows {
+            assert_eq!(median(values.iter().copied()), expected, "{values:?}");
+            assert_eq!(median(values.iter().rev().copied()), expected, "{values:?}");
+        }
+        assert!(median([]).is_nan() && median([f64::NAN, f64::INFINITY]).is_nan());
+    }
 
     #[test]
     fn a_large_mean_hides_no_spread() {

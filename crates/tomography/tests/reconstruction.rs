@@ -342,6 +342,8 @@ fn what_is_wrong_is_named() {
         (MitraParams { total_variation: f64::INFINITY, ..default() }, "total_variation"),
         (MitraParams { smoothing: 0.0, ..default() }, "smoothing"),
         (MitraParams { min_length: f64::NAN, ..default() }, "min_length"),
+        (MitraParams { min_views: 1.0, ..default() }, "min_views"),
+        (MitraParams { min_views: f64::NAN, ..default() }, "min_views"),
     ] {
         assert!(run(&params, None, None).starts_with(&format!("{name} must be")), "{name}");
     }
@@ -383,4 +385,38 @@ fn parameters_are_read_from_a_file_and_mistakes_refused() {
     shared::<Projector<f32>>();
     shared::<ReconstructionScratch<f32>>();
     shared::<MitraParams>();
+}
+
+#[test]
+fn voxels_in_few_views_take_no_part() {
+    // Images of 12 columns of a volume of 24: corners are in view only where they pass before the middle.
+    let angles: Vec<f64> = (0..40).map(|i| f64::from(i) * std::f64::consts::PI / 40.0).collect();
+    let geometry = Geometry::single_axis([0.0, 0.0, 1.0].into(), &angles, [12, 4], [24, 24, 4]).unwrap();
+    let projector = Projector::<f64>::new(&geometry).unwrap();
+    let images = Array4::ones((40, 12, 4, 1));
+    let seen = |x: usize, y: usize| {
+        let r = nalgebra::Vector3::new(x as f64 - 11.5, y as f64 - 11.5, 0.0);
+        (0..40).filter(|i| r.dot(&geometry.directions(*i).j).abs() < 6.0).count() as f64 / 40.0
+    };
+    let mitra = MitraParams { min_views: 0.4, ..Default::default() };
+    let lbfgs = LbfgsParams { min_views: 0.4, ..Default::default() };
+    for method in [&mitra as &dyn Reconstructor<f64>, &lbfgs] {
+        let found = method.reconstruct(&projector, images.view(), None, None, &NoProgress).unwrap().volume;
+        let mut few = 0;
+        for ((x, y, _, _), value) in found.indexed_iter() {
+            // Voxels that are seen in part, and rays that share a voxel unevenly, blur the limit.
+            match seen(x, y) {
+                part if part < 0.33 => {
+                    few += 1;
+                    assert_eq!(*value, 0.0, "({x}, {y})");
+                }
+                part if part > 0.47 => assert!(*value > 0.0, "({x}, {y})"),
+                _ => {}
+            }
+        }
+        assert!(few > 100, "{few}");
+    }
+    let whole =
+        MitraParams::default().reconstruct(&projector, images.view(), None, None, &NoProgress).unwrap();
+    assert!(whole.volume[[0, 0, 1, 0]] > 0.0);
 }

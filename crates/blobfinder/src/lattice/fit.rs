@@ -1,7 +1,7 @@
 //! The lattice that lies nearest to points whose indices are known.
 
 use nalgebra::DMatrix;
-use nonius_core::{Error, Result, check_shape};
+use nonius_core::{Error, Result, check_shape, median};
 use serde::{Deserialize, Serialize};
 
 use super::{Lattice, LatticePoint, difference, dot};
@@ -266,10 +266,8 @@ pub(crate) fn rayleigh_scale(lengths: &[f64]) -> f64 {
     if n <= 3 {
         return f64::NAN;
     }
-    let mut sorted = lengths.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let median = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
-    median / (2.0 * std::f64::consts::LN_2).sqrt() * (n as f64 / (n as f64 - 3.0)).sqrt()
+    median(lengths.iter().copied()) / (2.0 * std::f64::consts::LN_2).sqrt()
+        * (n as f64 / (n as f64 - 3.0)).sqrt()
 }
 
 const NO_COVARIANCE: ([[f64; 6]; 6], CovarianceSource) = ([[f64::NAN; 6]; 6], CovarianceSource::None);

@@ -1,7 +1,7 @@
 //! Start values from the neighbours on the scan's grid.
 
 use ndarray::{ArrayD, Axis, IxDyn};
-use nonius_core::{PassParams, Progress, Real, Result, Roi, Selection, check_shape, pass};
+use nonius_core::{PassParams, Progress, Real, Result, Roi, Selection, check_shape, median, pass};
 
 use super::refine::{LatticeRefiner, RefinedLattices};
 use crate::Lattice;
@@ -134,11 +134,11 @@ impl State {
         good.retain(|&j| self.explained[j] as f64 >= AS_GOOD * most);
         let lattices: Vec<Lattice> = good.iter().filter_map(|&j| self.lattices[j]).collect();
         let pair = |of: fn(&Lattice) -> [f64; 2]| {
-            [0, 1].map(|axis| median(lattices.iter().map(|lattice| of(lattice)[axis]).collect()))
+            [0, 1].map(|axis| median(lattices.iter().map(|lattice| of(lattice)[axis])))
         };
         Some(Proposal {
             start: Lattice { zero: pair(|l| l.zero), a: pair(|l| l.a), b: pair(|l| l.b) },
-            explained: median(good.iter().map(|&j| self.explained[j] as f64).collect()),
+            explained: median(good.iter().map(|&j| self.explained[j] as f64)),
         })
     }
 }
@@ -207,10 +207,4 @@ impl RefinedLattices {
         self.error[to] = other.error[from];
         self.disks.replace(to, &other.disks, from);
     }
-}
-
-/// Of at least one number, none of them NaN.
-fn median(mut of: Vec<f64>) -> f64 {
-    of.sort_by(f64::total_cmp);
-    0.5 * (of[(of.len() - 1) / 2] + of[of.len() / 2])
 }

@@ -54,7 +54,7 @@ impl Template {
         if !(0.0 < params.threshold && params.threshold < 1.0) {
             return Err(Error::parameter("threshold", "above 0 and below 1", params.threshold));
         }
-        let smooth = median(frame);
+        let smooth = median_3x3(frame);
         let (mut brightest, mut low, mut high) = ((0, 0), f64::INFINITY, f64::NEG_INFINITY);
         for (pixel, &v) in smooth.indexed_iter() {
             low = low.min(v);
@@ -99,8 +99,9 @@ impl Template {
     }
 }
 
-/// Median of every pixel and its neighbours, those in the frame.
-fn median(frame: ArrayView2<'_, f64>) -> Array2<f64> {
+/// Median of every pixel and its neighbours, those in the frame; of an even number of them, at the edges, the upper one,
+/// a value that was measured, unlike [`nonius_core::median`]'s.
+fn median_3x3(frame: ArrayView2<'_, f64>) -> Array2<f64> {
     let (h, w) = frame.dim();
     Array2::from_shape_fn((h, w), |(y, x)| {
         let (rows, columns) = (y.saturating_sub(1)..(y + 2).min(h), x.saturating_sub(1)..(x + 2).min(w));

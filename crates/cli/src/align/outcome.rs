@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nonius::core::median;
 use nonius::io::TiltSeriesFile;
 use nonius::tomography::alignment::StopReason;
 use nonius::workflow::tomography::{AlignedSeries, LineIntegrals};
@@ -154,7 +155,8 @@ impl Aligned {
             ["residual".into(), format!("{} rms", six_digits(self.residual))],
             ["moved farthest".into(), format!("{} px", signed(self.max_shift).trim_start_matches('+'))],
             ["median ± along j, k".into(), {
-                let [j, k] = [&self.standard_errors.j, &self.standard_errors.k].map(|e| sigma(median(e)));
+                let [j, k] = [&self.standard_errors.j, &self.standard_errors.k]
+                    .map(|e| sigma(median(e.iter().copied())));
                 format!("{j} px, {k} px")
             }],
             ["outliers".into(), listed(&self.outliers)],
@@ -199,11 +201,4 @@ impl Aligned {
         }
         table
     }
-}
-
-/// Of what is finite; NaN of nothing.
-fn median(values: &[f64]) -> f64 {
-    let mut finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    finite.sort_by(f64::total_cmp);
-    finite.get(finite.len() / 2).copied().unwrap_or(f64::NAN)
 }

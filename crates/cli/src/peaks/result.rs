@@ -6,7 +6,7 @@ use anyhow::Result;
 use ndarray::{Array, Array1, Array2, ArrayD, ArrayView1, Axis as Along, CowArray, Dimension};
 use nonius::Roi;
 use nonius::blobfinder::{Lattice, PeakStatus};
-use nonius::core::{Axis, DType, Selection};
+use nonius::core::{Axis, DType, Selection, median};
 use nonius::io::{Hdf5File, Hdf5Number, ScanFile, ScanFormat, write_hdf5};
 use serde::Serialize;
 
@@ -414,16 +414,6 @@ fn code(status: PeakStatus) -> u8 {
         PeakStatus::AtEdge => 2,
         PeakStatus::NotFitted => 3,
         _ => 254,
-    }
-}
-
-/// Of the finite values; NaN if there is none.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut finite: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-    finite.sort_by(f64::total_cmp);
-    match finite.len() {
-        0 => f64::NAN,
-        n => 0.5 * (finite[(n - 1) / 2] + finite[n / 2]),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use ndarray::{Array2, ArrayD};
 use nonius::blobfinder::Lattice;
-use nonius::core::{Axis, DType, Selection};
+use nonius::core::{Axis, DType, Selection, median};
 use nonius::io::{Hdf5File, ScanFile, ScanFormat, write_hdf5};
 use nonius::workflow::strain::{Deviation, Regions};
 use serde::Serialize;
@@ -511,16 +511,6 @@ fn superlattice(measured: &Measured) -> Vec<Superlattice> {
 fn angle_between(a: [f64; 2], b: [f64; 2]) -> f64 {
     let (cross, dot) = (a[1] * b[0] - a[0] * b[1], a[0] * b[0] + a[1] * b[1]);
     cross.abs().atan2(dot).to_degrees()
-}
-
-/// Of the finite values; NaN if there is none.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut finite: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-    finite.sort_unstable_by(f64::total_cmp);
-    match finite.len() {
-        0 => f64::NAN,
-        n => 0.5 * (finite[(n - 1) / 2] + finite[n / 2]),
-    }
 }
 
 /// The name without folders.

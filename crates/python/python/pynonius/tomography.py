@@ -93,6 +93,7 @@ class MitraParams(TypedDict, total=False):
     total_variation: float
     smoothing: float
     min_length: float
+    min_views: float
 
 
 class SirtParams(TypedDict, total=False):
@@ -122,6 +123,7 @@ class LbfgsParams(TypedDict, total=False):
     total_variation: float
     smoothing: float
     min_length: float
+    min_views: float
 
 
 class OpticalFlowParams(TypedDict, total=False):

@@ -2,13 +2,13 @@
 
 use nalgebra::{Matrix3, SMatrix, SVector, Vector3};
 use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, Axis, Zip};
-use nonius_core::tilt_series::{Geometry, rotation_by};
-use nonius_core::{Error, Progress, Real, Result, check_not_negative, check_positive, slopes_into};
+use nonius_core::tilt_series::{Geometry, Laboratory, rotation_by};
+use nonius_core::{Error, Progress, Real, Result, Silent, check_not_negative, check_positive, slopes_into};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::iteration::check_images;
-use super::optical_flow::FlowPlan;
+use super::optical_flow::{FlowPlan, FlowScratch, NormalEquations, inverse};
 use super::report::StopReason;
 use crate::projector::Projector;
 use crate::reconstruction::{MitraParams, ReconstructionScratch, Reconstructor};
@@ -127,7 +127,6 @@ pub fn refine_angles<F: Real>(
     progress: &dyn Progress,
 ) -> Result<AngleRefinement<F>> {
     params.validate()?;
-    geometry.validate()?;
     check_images(geometry, images, weights)?;
     progress.start("refining angles", params.max_iterations as u64);
     let result = refine(geometry, images, weights, params, progress);
@@ -147,6 +146,7 @@ fn refine<F: Real>(
     let [n_j, n_k] = geometry.projection_shape;
     let rim = 0.5 * geometry.volume_shape.into_iter().max().unwrap_or(1) as f64;
     let plan = FlowPlan::<F>::new([n_j, n_k], params.smoothing, 0.0, params.taper)?;
+    let memory = || ([(); N].map(|()| plan.image()), plan.scratch());
     let mut scratch = ReconstructionScratch::default();
     let mut volume: Option<Array4<F>> = None;
     let mut total = vec![[0.0; 3]; n];
@@ -166,7 +166,7 @@ fn refine<F: Real>(
             images.view().insert_axis(Axis(3)),
             weights.as_ref().map(|weights| weights.view().insert_axis(Axis(3))),
             volume.as_ref().map(|volume| volume.view()),
-            &nonius_core::NoProgress,
+            &Silent(progress),
             &mut scratch,
         )?;
         losses.push(reconstruction.losses.last().copied().unwrap_or(0.0));
@@ -183,14 +183,14 @@ fn refine<F: Real>(
         volume = Some(current);
         let steps: Vec<Option<Step>> = (0..n)
             .into_par_iter()
-            .map(|i| {
+            .map_init(memory, |memory, i| {
                 let view = View {
                     image: images.index_axis(Axis(0), i),
                     weights: weights.as_ref().map(|weights| weights.index_axis(Axis(0), i)),
                     reprojection: reprojections.index_axis(Axis(0), i),
                     turned: turned.as_ref().map(|turned| turned.each_ref().map(|t| t.index_axis(Axis(0), i))),
                 };
-                view.step(&geometry, i, &plan, params, &total[i])
+                view.step(&geometry, i, &plan, params, &total[i], memory)
             })
             .collect();
         let mut angles: Vec<Vector3<f64>> = Vec::with_capacity(n);
@@ -288,7 +288,7 @@ struct Step {
 }
 
 impl<F: Real> View<'_, F> {
-    /// The step of image `index`; `None` if it says nothing.
+    /// The step of view `index`, whose angles have been changed by `total`; `None` if its image says nothing.
     fn step(
         &self,
         geometry: &Geometry,
@@ -296,51 +296,13 @@ impl<F: Real> View<'_, F> {
         plan: &FlowPlan<F>,
         params: &AngleParams,
         total: &[f64; 3],
+        (derivatives, scratch): &mut ([Array2<F>; N], FlowScratch<F>),
     ) -> Option<Step> {
-        let shape = self.image.dim();
-        let (n_j, n_k) = shape;
-        let view = &geometry.views[index];
-        let laboratory = geometry.laboratory;
-        // +1 where p = k × j, as it is by default.
-        let handedness = laboratory.k.cross(&laboratory.j).dot(&laboratory.p).signum();
-        let mut slopes: [Array2<F>; 2] = Default::default();
-        slopes_into(self.reprojection, &mut slopes);
-        let at = |(a, b): (usize, usize)| {
-            let u = a as f64 + 0.5 - 0.5 * n_j as f64 + view.j_offset;
-            let v = b as f64 + 0.5 - 0.5 * n_k as f64 + view.k_offset;
-            (u, v)
-        };
-        let in_plane = Array2::from_shape_fn(shape, |index| {
-            let (u, v) = at(index);
-            F::of(handedness * (u * slopes[1][index].f64() - v * slopes[0][index].f64()))
-        });
-        let [slope_j, slope_k] = slopes;
-        let none = || Array2::zeros(shape);
-        let [about_j, about_k] = match &self.turned {
-            Some([about_j, about_k]) => [about_j.to_owned(), about_k.to_owned()],
-            None => [none(), none()],
-        };
-        let mut derivatives = [slope_j, slope_k, in_plane, about_j, about_k];
-        let mut rows = none();
-        let (mut difference, variance) = plan.difference(self.image, self.weights, self.reprojection)?;
-        plan.filter(difference.view_mut(), &mut rows);
-        for derivative in &mut derivatives {
-            plan.weigh(derivative, self.weights);
-            plan.filter(derivative.view_mut(), &mut rows);
-        }
-        let mut normal = SMatrix::<f64, N, N>::from_fn(|row, column| {
-            super::optical_flow::dot(&derivatives[row], &derivatives[column])
-        });
-        let mut right =
-            SVector::<f64, N>::from_fn(|row, _| super::optical_flow::dot(&derivatives[row], &difference));
-        for derivative in &mut derivatives {
-            plan.filter(derivative.view_mut(), &mut rows);
-            plan.weigh(derivative, self.weights);
-        }
-        let noise = SMatrix::<f64, N, N>::from_fn(|row, column| {
-            super::optical_flow::dot(&derivatives[row], &derivatives[column])
-        });
-        for (m, prior) in params.priors().into_iter().enumerate() {
+        self.derivatives_into(geometry, index, derivatives);
+        let NormalEquations { mut normal, mut right, noise, variance } =
+            plan.normal_equations(self.image, self.weights, self.reprojection, derivatives, scratch)?;
+        let priors = params.priors();
+        for (m, prior) in priors.into_iter().enumerate() {
             if prior == 0.0 {
                 normal.row_mut(m).fill(0.0);
                 normal.column_mut(m).fill(0.0);
@@ -352,11 +314,36 @@ impl<F: Real> View<'_, F> {
                 right[m] -= if m >= 2 { stiffness * total[m - 2] } else { 0.0 };
             }
         }
-        let inverse = normal.try_inverse().filter(|inverse| inverse.iter().all(|v| v.is_finite()))?;
+        let inverse = inverse(&normal).filter(|inverse| inverse.iter().all(|v| v.is_finite()))?;
         let covariance = inverse * noise * inverse.transpose() * variance;
-        let held = params.priors();
-        let error = |m: usize| if held[m] == 0.0 { f64::NAN } else { covariance[(m, m)].sqrt() };
+        let error = |m: usize| if priors[m] == 0.0 { f64::NAN } else { covariance[(m, m)].sqrt() };
         Some(Step { correction: inverse * right, standard_errors: [2, 3, 4].map(error) })
+    }
+
+    /// Derivatives of the re-projection by what an image may change.
+    fn derivatives_into(&self, geometry: &Geometry, index: usize, derivatives: &mut [Array2<F>; N]) {
+        let Some((slopes, [in_plane, about_j, about_k])) = derivatives.split_first_chunk_mut::<2>() else {
+            unreachable!("derivatives by {N} numbers");
+        };
+        slopes_into(self.reprojection, slopes);
+        let [slope_j, slope_k] = slopes;
+        let view = &geometry.views[index];
+        let [middle_j, middle_k] = geometry.projection_shape.map(|n| 0.5 * n as f64);
+        // +1 where p = k × j, as it is by default.
+        let Laboratory { p, j, k } = geometry.laboratory;
+        let handedness = k.cross(&j).dot(&p).signum();
+        for ((a, b), in_plane) in in_plane.indexed_iter_mut() {
+            let u = a as f64 + 0.5 - middle_j + view.j_offset;
+            let v = b as f64 + 0.5 - middle_k + view.k_offset;
+            *in_plane = F::of(handedness * (u * slope_k[[a, b]].f64() - v * slope_j[[a, b]].f64()));
+        }
+        match &self.turned {
+            Some([by_j, by_k]) => {
+                about_j.assign(by_j);
+                about_k.assign(by_k);
+            }
+            None => [about_j, about_k].into_iter().for_each(|about| about.fill(F::zero())),
+        }
     }
 }
 

@@ -2,14 +2,16 @@
 
 use ndarray::{ArrayView3, Axis};
 use nonius_core::tilt_series::Geometry;
-use nonius_core::{Error, NoProgress, Progress, Real, Result};
+use nonius_core::{Progress, Real, Result, Silent};
 use serde::{Deserialize, Serialize};
 
 use super::binning::Binned;
 use super::cascade::{CascadeParams, align_cascade};
 use super::iteration::{Aligned, align, check_images};
+use super::judgement::judge_offsets;
 use super::moments::{MomentsParams, align_moments};
 use super::optical_flow::OpticalFlowParams;
+use super::report::AlignmentReport;
 use super::slices::{SlicesParams, align_slices};
 use crate::projector::Projector;
 use crate::reconstruction::{MitraParams, Reconstructor};
@@ -71,7 +73,8 @@ pub struct AutoAligned<F> {
 /// Begins from whichever makes a short reconstruction fit the images best: the offsets given, first moments,
 /// or the cascade of neighbours, for one axis also followed by centres of mass of slices. Then refines by optical flow,
 /// with a high-pass where the sample leaves the field of view, for then no volume explains the slow changes. Keeps the
-/// starting point's offsets should the refinement not fit better.
+/// starting point's offsets should the refinement not fit better: what the report says of offsets is then said of those,
+/// and its steps are those of the refinement.
 ///
 /// # Errors
 /// As [`Alignment::new`](super::Alignment::new) and [`Alignment::run`](super::Alignment::run).
@@ -82,13 +85,11 @@ pub fn align_auto<F: Real>(
     params: &AutoParams,
     progress: &dyn Progress,
 ) -> Result<AutoAligned<F>> {
-    check_images(geometry, images.view(), weights.as_ref().map(|w| w.view()))?;
+    check_images(geometry, images, weights)?;
     params.refinement.validate()?;
-    let views = || (images.view(), weights.as_ref().map(|weights| weights.view()));
     let mut reasons = Vec::new();
 
-    let (i, w) = views();
-    let moments = align_moments(geometry, i, w, &params.moments)?;
+    let moments = align_moments(geometry, images, weights, &params.moments)?;
     let percent = 100.0 * moments.mass_spread;
     reasons.push(match moments.truncated {
         true => format!("the sample leaves the field of view: sums of images vary by {percent:.1} %"),
@@ -98,13 +99,11 @@ pub fn align_auto<F: Real>(
         vec![(StartingPoint::Given, geometry.offsets()), (StartingPoint::Moments, moments.offsets)];
     // The cascade costs a registration per image, and moments of a whole sample need no rival.
     if moments.truncated && geometry.len() > 1 {
-        let (i, w) = views();
-        let cascade = align_cascade(geometry, i, w, &params.cascade, progress)?;
+        let cascade = align_cascade(geometry, images, weights, &params.cascade, progress)?;
         let after = geometry.clone().with_offsets(&cascade.offsets)?;
         candidates.push((StartingPoint::Cascade, cascade.offsets));
         if geometry.rotation_axis().is_some() {
-            let (i, w) = views();
-            match align_slices(&after, i, w, &params.slices) {
+            match align_slices(&after, images, weights, &params.slices) {
                 Ok(slices) => candidates.push((StartingPoint::CascadeAndSlices, slices.offsets)),
                 Err(error) => reasons.push(format!("centres of mass of slices were not used: {error}")),
             }
@@ -112,11 +111,7 @@ pub fn align_auto<F: Real>(
     }
     let mut tried = Vec::new();
     for (start, offsets) in &candidates {
-        if progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let (i, w) = views();
-        tried.push((*start, short_loss(geometry, offsets, i, w)?));
+        tried.push((*start, short_loss(geometry, offsets, images, weights, progress)?));
     }
     // The first of equals: candidates stand from simple to elaborate.
     let best = (0..tried.len()).min_by(|a, b| tried[*a].1.total_cmp(&tried[*b].1)).unwrap_or(0);
@@ -132,14 +127,13 @@ pub fn align_auto<F: Real>(
         reasons.push("refined by optical flow".to_owned());
     }
     let begun = geometry.clone().with_offsets(&candidates[best].1)?;
-    let (i, w) = views();
-    let mut aligned = align(&refinement, &begun, i, w, progress)?;
-    // The comparison with the unaligned series is what the reader wants to see.
+    let (images, weights) = (images.view(), weights.as_ref().map(|weights| weights.view()));
+    let mut aligned = align(&refinement, &begun, images, weights, progress)?;
     if aligned.report.loss > aligned.report.loss_at_start {
         reasons.push(format!("the refinement did not fit better: kept the offsets of {start}"));
-        aligned.geometry = begun.clone();
-        aligned.report.offsets = begun.offsets();
-        aligned.report.loss = aligned.report.loss_at_start;
+        let AlignmentReport { method, history, steps, stop, halvings, .. } = aligned.report;
+        aligned = judge_offsets(&refinement.iteration, &begun, &begun.offsets(), images, weights, progress)?;
+        aligned.report = AlignmentReport { method, history, steps, stop, halvings, ..aligned.report };
     }
     Ok(AutoAligned { aligned, start, tried, reasons })
 }
@@ -150,6 +144,7 @@ fn short_loss<F: Real>(
     offsets: &[[f64; 2]],
     images: ArrayView3<'_, F>,
     weights: Option<ArrayView3<'_, F>>,
+    progress: &dyn Progress,
 ) -> Result<f64> {
     let geometry = geometry.clone().with_offsets(offsets)?;
     let shortest = geometry.projection_shape[0].min(geometry.projection_shape[1]);
@@ -161,7 +156,7 @@ fn short_loss<F: Real>(
         binned.images.view().insert_axis(Axis(3)),
         binned.weights.as_ref().map(|weights| weights.view().insert_axis(Axis(3))),
         None,
-        &NoProgress,
+        &Silent(progress),
     )?;
     Ok(reconstruction.losses.last().copied().unwrap_or(f64::INFINITY))
 }

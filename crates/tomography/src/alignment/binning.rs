@@ -1,6 +1,8 @@
 //! A tilt series at coarser pixels.
 
-use ndarray::{Array3, ArrayView3, Axis};
+use std::ops::Range;
+
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis, s};
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{Real, Result};
 use rayon::prelude::*;
@@ -29,44 +31,33 @@ impl<F: Real> Binned<F> {
         let volume_shape = geometry.volume_shape.map(|n| n.div_ceil(factor));
         let cropped =
             [0, 1].map(|axis| 0.5 * ((factor * shape[axis]) as f64 - geometry.projection_shape[axis] as f64));
+        let stack = |of_block: &(dyn Fn(usize, [Range<usize>; 2]) -> f64 + Sync)| {
+            let mut out = Array3::zeros((geometry.len(), shape[0], shape[1]));
+            out.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, mut image)| {
+                for ((a, b), pixel) in image.indexed_iter_mut() {
+                    *pixel = F::of(of_block(i, [a, b].map(|at| at * factor..(at + 1) * factor)));
+                }
+            });
+            out
+        };
+        let edge = factor as f64;
         let mut binned = Binned {
             geometry: Geometry { volume_shape, projection_shape: shape, ..geometry.clone() },
-            images: Array3::zeros((geometry.len(), shape[0], shape[1])),
-            weights: weights.map(|_| Array3::zeros((geometry.len(), shape[0], shape[1]))),
-            factor: factor as f64,
+            images: stack(&|i, block| {
+                let weights = weights.as_ref().map(|weights| weights.index_axis(Axis(0), i));
+                line_integral(images.index_axis(Axis(0), i), weights, block)
+            }),
+            weights: weights.as_ref().map(|weights| {
+                stack(&|i, [rows, columns]| {
+                    let weights = weights.slice(s![i, rows, columns]);
+                    weights.iter().map(|w| w.f64()).sum::<f64>() / (edge * edge)
+                })
+            }),
+            factor: edge,
             cropped,
         };
         let offsets = binned.offsets(&geometry.offsets());
         binned.geometry = binned.geometry.with_offsets(&offsets)?;
-        match (weights, &mut binned.weights) {
-            (Some(weights), Some(out)) => {
-                let images_out = binned.images.axis_iter_mut(Axis(0)).into_par_iter();
-                images_out.zip(out.axis_iter_mut(Axis(0)).into_par_iter()).enumerate().for_each(
-                    |(i, (mut image, mut weight))| {
-                        for ((a, b), image) in image.indexed_iter_mut() {
-                            let (mean, w) = block(
-                                images.index_axis(Axis(0), i),
-                                Some(weights.index_axis(Axis(0), i)),
-                                a,
-                                b,
-                                factor,
-                            );
-                            *image = mean;
-                            weight[[a, b]] = w;
-                        }
-                    },
-                );
-            }
-            _ => {
-                binned.images.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(
-                    |(i, mut image)| {
-                        for ((a, b), image) in image.indexed_iter_mut() {
-                            *image = block(images.index_axis(Axis(0), i), None, a, b, factor).0;
-                        }
-                    },
-                );
-            }
-        }
         Ok(binned)
     }
 
@@ -78,24 +69,23 @@ impl<F: Real> Binned<F> {
     }
 }
 
-/// Weighted mean over a block, over its edge length; and its mean weight.
-fn block<F: Real>(
-    image: ndarray::ArrayView2<'_, F>,
-    weights: Option<ndarray::ArrayView2<'_, F>>,
-    a: usize,
-    b: usize,
-    factor: usize,
-) -> (F, F) {
+/// Weighted mean over a block, over its edge length; 0 where all is masked.
+fn line_integral<F: Real>(
+    image: ArrayView2<'_, F>,
+    weights: Option<ArrayView2<'_, F>>,
+    [rows, columns]: [Range<usize>; 2],
+) -> f64 {
+    let edge = rows.len() as f64;
     let (mut sum, mut total) = (0.0, 0.0);
-    for j in a * factor..(a + 1) * factor {
-        for k in b * factor..(b + 1) * factor {
+    for j in rows {
+        for k in columns.clone() {
             let weight = weights.map_or(1.0, |weights| weights[[j, k]].f64());
+            // What is masked may be NaN.
             if weight > 0.0 {
                 sum += weight * image[[j, k]].f64();
                 total += weight;
             }
         }
     }
-    let mean = if total > 0.0 { sum / (total * factor as f64) } else { 0.0 };
-    (F::of(mean), F::of(total / (factor * factor) as f64))
+    if total > 0.0 { sum / (total * edge) } else { 0.0 }
 }

@@ -2,7 +2,9 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, Zip, s};
 use nonius_core::tilt_series::Geometry;
-use nonius_core::{Border, Error, Real, Result, check_shape, fill_missing, gaussian_filter, gaussian_kernel};
+use nonius_core::{
+    Border, Error, Real, Result, check_shape, fill_missing, gaussian_filter, gaussian_kernel, median,
+};
 use rayon::prelude::*;
 
 /// Standard deviation px of the Gaussian under which the sample is told from air.
@@ -137,7 +139,7 @@ impl Footprint {
                 return Ok(footprint);
             }
             air = outside.iter().sum::<f64>() / outside.len() as f64;
-            noise = 1.4826 * median(outside.iter().map(|v| (v - air).abs()).collect());
+            noise = 1.4826 * median(outside.iter().map(|v| (v - air).abs()));
             (footprint.pedestal, footprint.noise, footprint.n_air) = (air, noise, outside.len());
         }
         footprint.image -= air;
@@ -174,7 +176,7 @@ fn roughness(image: &Array2<f64>, valid: &Array2<bool>) -> f64 {
             }
         }
     }
-    1.4826 * median(differences) / 6_f64.sqrt()
+    if differences.is_empty() { 0.0 } else { 1.4826 * median(differences) / 6_f64.sqrt() }
 }
 
 /// The least of the medians of the four sides, two pixels wide: there is air beside a sample that is in view
@@ -188,7 +190,7 @@ fn darkest_side(image: &Array2<f64>) -> f64 {
         image.slice(s![.., ..dk]),
         image.slice(s![.., k - dk..]),
     ];
-    sides.iter().map(|side| median(side.iter().copied().collect())).fold(f64::INFINITY, f64::min)
+    sides.iter().map(|side| median(side.iter().copied())).fold(f64::INFINITY, f64::min)
 }
 
 /// The mask and all pixels that touch it.
@@ -198,18 +200,4 @@ fn widened(mask: &Array2<bool>) -> Array2<bool> {
         let near = s![j.saturating_sub(1)..(j + 2).min(n_j), k.saturating_sub(1)..(k + 2).min(n_k)];
         mask.slice(near).iter().any(|inside| *inside)
     })
-}
-
-/// 0 of nothing.
-fn median(mut values: Vec<f64>) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let middle = values.len() / 2;
-    let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    if below.len() == middle && values.len() % 2 == 1 {
-        return upper;
-    }
-    let lower = values[..middle].iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    0.5 * (lower + upper)
 }

@@ -1,16 +1,15 @@
 //! What every alignment by re-projection shares: reconstruct, project, correct, repeat.
 
-use ndarray::{Array3, Array4, ArrayView2, ArrayView3, ArrayView4, Axis};
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayView4, Axis};
 use nonius_core::tilt_series::Geometry;
-use nonius_core::{Error, Progress, Real, Result, check_positive, check_shape};
+use nonius_core::{Error, Progress, Real, Result, Silent, check_finite, check_positive};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::binning::Binned;
-use super::optical_flow::OpticalFlowParams;
-use super::report::{AlignmentReport, StepReport, StopReason, outliers};
-use crate::projector::Projector;
-use crate::reconstruction::{MitraParams, ReconstructionScratch, Reconstructor};
+use super::footprint::check_stack;
+use super::level::Level;
+use super::report::{AlignmentReport, StepReport, StopReason};
+use crate::reconstruction::{MitraParams, ReconstructionScratch};
 
 /// Which reconstructions begin from the volume of the step before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -158,6 +157,40 @@ pub struct Comparison<'a, F> {
     pub reprojections: ArrayView3<'a, F>,
 }
 
+impl<F: Real> Comparison<'_, F> {
+    /// Root of the weighted mean square of each image less its re-projection; NaN where all is masked.
+    pub fn residuals(&self) -> Vec<f64> {
+        (0..self.images.len_of(Axis(0)))
+            .into_par_iter()
+            .map(|i| {
+                let [image, reprojection] =
+                    [&self.images, &self.reprojections].map(|stack| stack.index_axis(Axis(0), i));
+                let weights = self.weights.as_ref().map(|weights| weights.index_axis(Axis(0), i));
+                mean_square(image, weights, reprojection).sqrt()
+            })
+            .collect()
+    }
+}
+
+/// The weighted mean square of an image less its re-projection; NaN where all is masked.
+pub(super) fn mean_square<F: Real>(
+    image: ArrayView2<'_, F>,
+    weights: Option<ArrayView2<'_, F>>,
+    reprojection: ArrayView2<'_, F>,
+) -> f64 {
+    let (mut squares, mut total) = (0.0, 0.0);
+    for (index, value) in image.indexed_iter() {
+        let weight = weights.map_or(F::one(), |weights| weights[index]);
+        // What is masked may be NaN.
+        if weight > F::zero() {
+            let difference = *value - reprojection[index];
+            squares += (weight * difference * difference).f64();
+            total += weight.f64();
+        }
+    }
+    squares / total
+}
+
 /// An alignment in the middle of a step.
 #[derive(Debug)]
 pub struct Now<'a, F> {
@@ -171,8 +204,17 @@ pub struct Now<'a, F> {
     pub images: ArrayView3<'a, F>,
     /// Their weights.
     pub weights: Option<ArrayView3<'a, F>>,
-    /// Centre of mass of the volume, voxels, centred; `None` for an empty one.
-    pub center: Option<[f64; 3]>,
+    /// The volume of the step, `(X, Y, Z, 1)`.
+    pub volume: ArrayView4<'a, F>,
+    /// Voxels of the series that were made one of the volume's, along each axis.
+    pub binning: usize,
+}
+
+impl<F: Real> Now<'_, F> {
+    /// Centre of mass of the volume, voxels of the series, centred; `None` for an empty one. Negative voxels count as 0.
+    pub fn center_of_mass(&self) -> Option<[f64; 3]> {
+        center_of_mass(self.volume).map(|center| center.map(|c| c * self.binning as f64))
+    }
 }
 
 /// What one image asks for.
@@ -182,29 +224,27 @@ pub struct Correction {
     pub shift: [f64; 2],
     /// Covariance of the shift, px²; NaN where the method knows none.
     pub covariance: [[f64; 2]; 2],
-    /// Root of the weighted mean square of image less re-projection.
-    pub residual: f64,
     /// False for images that say nothing (flat, or masked wholly); the shift is then 0.
     pub determined: bool,
 }
 
 impl Correction {
     /// Of an image that says nothing.
-    pub fn none(residual: f64) -> Self {
-        Correction { shift: [0.0; 2], covariance: [[f64::NAN; 2]; 2], residual, determined: false }
+    pub fn none() -> Self {
+        Correction { shift: [0.0; 2], covariance: [[f64::NAN; 2]; 2], determined: false }
     }
 }
 
 /// An alignment under way.
 pub struct Alignment<'a, F> {
-    aligner: &'a dyn Aligner<F>,
-    images: ArrayView3<'a, F>,
-    weights: Option<ArrayView3<'a, F>>,
-    start: Geometry,
-    offsets: Vec<[f64; 2]>,
-    stages: Vec<Stage>,
+    pub(super) aligner: &'a dyn Aligner<F>,
+    pub(super) images: ArrayView3<'a, F>,
+    pub(super) weights: Option<ArrayView3<'a, F>>,
+    pub(super) start: Geometry,
+    pub(super) offsets: Vec<[f64; 2]>,
+    pub(super) stages: Vec<Stage>,
     stage: usize,
-    level: Level<F>,
+    pub(super) level: Level<'a, F>,
     step_length: f64,
     last: Vec<[f64; 2]>,
     /// The step in which each projection last asked for no correction.
@@ -212,36 +252,8 @@ pub struct Alignment<'a, F> {
     best: f64,
     since_best: usize,
     centred: bool,
-    scratch: ReconstructionScratch<F>,
-    report: AlignmentReport,
-}
-
-/// The problem at one binning.
-struct Level<F> {
-    binning: usize,
-    binned: Option<Binned<F>>,
-    projector: Projector<F>,
-    volume: Option<Array4<F>>,
-    reprojections: Array4<F>,
-    warm: bool,
-}
-
-impl<F: Real> Level<F> {
-    fn new(
-        binning: usize,
-        geometry: &Geometry,
-        images: ArrayView3<'_, F>,
-        weights: Option<ArrayView3<'_, F>>,
-    ) -> Result<Self> {
-        let binned = match binning {
-            1 => None,
-            _ => Some(Binned::new(binning, geometry, images, weights)?),
-        };
-        let projector = Projector::new(binned.as_ref().map_or(geometry, |binned| &binned.geometry))?;
-        let [n, j, k] = projector.stack_shape();
-        let reprojections = Array4::zeros((n, j, k, 1));
-        Ok(Level { binning, binned, projector, volume: None, reprojections, warm: false })
-    }
+    pub(super) scratch: ReconstructionScratch<F>,
+    pub(super) report: AlignmentReport,
 }
 
 impl<'a, F: Real> Alignment<'a, F> {
@@ -257,7 +269,6 @@ impl<'a, F: Real> Alignment<'a, F> {
         images: ArrayView3<'a, F>,
         weights: Option<ArrayView3<'a, F>>,
     ) -> Result<Self> {
-        geometry.validate()?;
         check_images(geometry, images, weights)?;
         let params = aligner.iteration();
         params.validate()?;
@@ -265,7 +276,7 @@ impl<'a, F: Real> Alignment<'a, F> {
             return Err(Error::parameter("ignored", "indices of projections", missing));
         }
         let stages = aligner.stages(geometry)?;
-        let level = Level::new(stages[0].binning, geometry, images, weights)?;
+        let level = Level::new(stages[0].binning, geometry, (images, weights))?;
         let n = geometry.len();
         let offsets = geometry.offsets();
         Ok(Alignment {
@@ -305,85 +316,114 @@ impl<'a, F: Real> Alignment<'a, F> {
     pub fn step(&mut self, progress: &dyn Progress) -> Result<StepReport> {
         let params = self.aligner.iteration();
         let stage = self.stages[self.stage];
-        let loss = self.reconstruct(params.reconstruction.iterations)?;
+        let loss = self.reconstruct(params.reconstruction.iterations, progress)?;
         if params.center && !self.centred {
             self.move_to_the_middle();
         }
         if progress.cancelled() {
             return Err(Error::Cancelled);
         }
-        let found = self.compare(&stage)?;
-        let binning = stage.binning as f64;
+        let found = self.aligner.corrections(&stage, &self.level.comparison())?;
         let step = self.report.steps.len();
         let n = self.offsets.len();
         let sampled = self.aligner.sample(step, n);
-        let is_moved = |i: usize| {
-            !params.ignored.contains(&i) && sampled.as_ref().is_none_or(|sampled| sampled.contains(&i))
+        let is_moved: Vec<bool> = (0..n)
+            .map(|i| {
+                !params.ignored.contains(&i) && sampled.as_ref().is_none_or(|sampled| sampled.contains(&i))
+            })
+            .collect();
+        let mut shifts = self.shifts(&found, &is_moved, sampled.is_none(), stage.binning)?;
+        let largest = shifts.iter().map(length).fold(0.0, f64::max);
+        let rms = (shifts.iter().map(|s| s[0] * s[0] + s[1] * s[1]).sum::<f64>() / n as f64).sqrt();
+        for i in (0..n).filter(|i| is_moved[*i]) {
+            self.quiet[i] = (length(&shifts[i]) <= stage.tolerance).then_some(step);
+        }
+        self.restrain(&stage, step, &mut shifts);
+        self.apply(shifts, &is_moved, largest > stage.tolerance);
+        self.level.warm = match params.warm_start {
+            WarmStart::Never => false,
+            WarmStart::WhenClose => largest <= 0.5 * stage.binning as f64,
+            WarmStart::Always => true,
         };
+        let report = StepReport { stage: self.stage, binning: stage.binning, loss, largest, rms };
+        self.report.record(report, &self.offsets);
+        Ok(report)
+    }
+
+    /// Corrections of the images that are moved, px of the series, along the axes that are aligned.
+    fn shifts(
+        &self,
+        found: &[Correction],
+        is_moved: &[bool],
+        all_sampled: bool,
+        binning: usize,
+    ) -> Result<Vec<[f64; 2]>> {
+        let params = self.aligner.iteration();
         let enabled = [params.align_j, params.align_k];
         let mut shifts: Vec<[f64; 2]> = found
             .iter()
-            .enumerate()
-            .map(|(i, correction)| match correction.determined && is_moved(i) {
-                true => [0, 1].map(|axis| if enabled[axis] { correction.shift[axis] * binning } else { 0.0 }),
+            .zip(is_moved)
+            .map(|(correction, is_moved)| match correction.determined && *is_moved {
+                true => [0, 1]
+                    .map(|axis| if enabled[axis] { correction.shift[axis] * binning as f64 } else { 0.0 }),
                 false => [0.0; 2],
             })
             .collect();
         // A common translation of the sample is no correction; it can only be taken off where all move.
-        if params.ignored.is_empty() && sampled.is_none() && enabled == [true, true] {
+        if params.ignored.is_empty() && all_sampled && enabled == [true, true] {
             shifts = self.start.remove_translation(&shifts)?.residuals;
-            for (shift, correction) in shifts.iter_mut().zip(&found) {
+            for (shift, correction) in shifts.iter_mut().zip(found) {
                 if !correction.determined {
                     *shift = [0.0; 2];
                 }
             }
         }
-        let largest = shifts.iter().map(length).fold(0.0, f64::max);
-        let rms = (shifts.iter().map(|s| s[0] * s[0] + s[1] * s[1]).sum::<f64>() / n as f64).sqrt();
-        for i in (0..n).filter(|i| is_moved(*i)) {
-            self.quiet[i] = (length(&shifts[i]) <= stage.tolerance).then_some(step);
-        }
-        for shift in &mut shifts {
+        Ok(shifts)
+    }
+
+    /// No step longer than the stage allows, and what the method makes of it.
+    fn restrain(&self, stage: &Stage, step: usize, shifts: &mut [[f64; 2]]) {
+        for shift in shifts.iter_mut() {
             let too_long = length(shift) / stage.max_step;
             if too_long > 1.0 {
                 *shift = shift.map(|s| s / too_long);
             }
         }
-        let center = self.level.volume.as_ref().and_then(|volume| center_of_mass(volume.view()));
         let now = Now {
             step,
             offsets: &self.offsets,
             geometry: &self.start,
             images: self.images.view(),
             weights: self.weights.as_ref().map(|weights| weights.view()),
-            center: center.map(|center| center.map(|c| c * binning)),
+            volume: self.volume().expect("it was reconstructed"),
+            binning: stage.binning,
         };
-        self.aligner.regularise(&now, &mut shifts);
-        for axis in (0..2).filter(|axis| !enabled[*axis]) {
-            shifts.iter_mut().for_each(|shift| shift[axis] = 0.0);
+        self.aligner.regularise(&now, shifts);
+        let params = self.aligner.iteration();
+        for (axis, enabled) in [params.align_j, params.align_k].into_iter().enumerate() {
+            if !enabled {
+                shifts.iter_mut().for_each(|shift| shift[axis] = 0.0);
+            }
         }
+    }
+
+    /// Adds corrections to the offsets, shorter after steps that took each other back. `is_far`: some correction is
+    /// above the tolerance.
+    fn apply(&mut self, mut shifts: Vec<[f64; 2]>, is_moved: &[bool], is_far: bool) {
         let along = alignment_of(&shifts, &self.last);
-        if along < -0.8 * norm(&shifts) * norm(&self.last) && largest > stage.tolerance {
-            // The step before is being taken back: two states that follow each other.
+        if along < -0.8 * norm(&shifts) * norm(&self.last) && is_far {
+            // Two states that follow each other.
             self.step_length = (0.5 * self.step_length).max(1.0 / 64.0);
             self.report.halvings += 1;
         }
         let momentum = if along > 0.0 { self.aligner.momentum() } else { 0.0 };
-        for i in (0..n).filter(|i| is_moved(*i)) {
+        for i in (0..shifts.len()).filter(|i| is_moved[*i]) {
             for axis in 0..2 {
                 shifts[i][axis] = self.step_length * shifts[i][axis] + momentum * self.last[i][axis];
                 self.offsets[i][axis] += shifts[i][axis];
             }
         }
         self.last = shifts;
-        self.level.warm = match params.warm_start {
-            WarmStart::Never => false,
-            WarmStart::WhenClose => largest <= 0.5 * binning,
-            WarmStart::Always => true,
-        };
-        let report = StepReport { stage: self.stage, binning: stage.binning, loss, largest, rms };
-        self.report.record(report, &self.offsets);
-        Ok(report)
     }
 
     /// Steps until the stages are done, then reconstructs once more and judges the result.
@@ -393,7 +433,7 @@ impl<'a, F: Real> Alignment<'a, F> {
     pub fn run(mut self, progress: &dyn Progress) -> Result<Aligned<F>> {
         let params = self.aligner.iteration();
         progress.start("aligning projections", params.max_iterations as u64);
-        let result = self.run_stages(progress).and_then(|()| self.judge());
+        let result = self.run_stages(progress).and_then(|()| self.judge(progress));
         progress.finish();
         result
     }
@@ -447,94 +487,19 @@ impl<'a, F: Real> Alignment<'a, F> {
         let binning = self.stages[self.stage].binning;
         if binning != self.level.binning {
             let geometry = self.start.clone().with_offsets(&self.offsets)?;
-            self.level = Level::new(binning, &geometry, self.images, self.weights)?;
+            self.level = Level::new(binning, &geometry, (self.images, self.weights))?;
         }
         Ok(())
     }
 
     /// Reconstructs with the present offsets and projects; the loss.
-    fn reconstruct(&mut self, iterations: usize) -> Result<f64> {
-        self.reconstruct_from(iterations, None)
+    pub(super) fn reconstruct(&mut self, iterations: usize, progress: &dyn Progress) -> Result<f64> {
+        let method = self.method(iterations);
+        self.level.reconstruct(&method, &self.offsets, None, &Silent(progress), &mut self.scratch)
     }
 
-    /// [`reconstruct`](Self::reconstruct) from these images, of the level's shape, rather than its own.
-    fn reconstruct_from(&mut self, iterations: usize, images: Option<Array3<F>>) -> Result<f64> {
-        let level = &mut self.level;
-        let offsets = match &level.binned {
-            Some(binned) => binned.offsets(&self.offsets),
-            None => self.offsets.clone(),
-        };
-        level.projector.set_offsets(&offsets)?;
-        let (own_images, weights) = match &level.binned {
-            Some(binned) => (binned.images.view(), binned.weights.as_ref().map(|w| w.view())),
-            None => (self.images.view(), self.weights.as_ref().map(|w| w.view())),
-        };
-        let method = MitraParams { iterations, ..self.aligner.iteration().reconstruction.clone() };
-        let warm = level.volume.take().filter(|_| level.warm);
-        level.reprojections = Array4::zeros((0, 0, 0, 0));
-        let reconstruction = method.reconstruct_with(
-            &level.projector,
-            images.as_ref().map_or(own_images, |images| images.view()).insert_axis(Axis(3)),
-            weights.map(|w| w.insert_axis(Axis(3))),
-            warm.as_ref().map(|volume| volume.view()),
-            &nonius_core::NoProgress,
-            &mut self.scratch,
-        )?;
-        // Freed first: another stack is about to be needed.
-        drop((warm, images));
-        let [n, j, k] = level.projector.stack_shape();
-        level.reprojections = Array4::zeros((n, j, k, 1));
-        level.projector.forward(reconstruction.volume.view(), None, level.reprojections.view_mut())?;
-        level.volume = Some(reconstruction.volume);
-        Ok(reconstruction.losses.last().copied().unwrap_or(0.0))
-    }
-
-    /// The part of each image's noise that its residual still shows, 0.05 to 1: the volume follows the rest.
-    ///
-    /// Signs of the size of a tenth of the residuals are added to the images at random; the part of them that the
-    /// re-projections take up is the influence of an image on its own prediction (S. Ramani and others, IEEE Trans.
-    /// Image Process. 17 (2008) 1540–1554).
-    fn freedom(&mut self, iterations: usize) -> Result<Vec<f64>> {
-        let comparison = self.comparison();
-        let before = &comparison.reprojections;
-        let mut squares = 0.0;
-        for (index, value) in comparison.images.indexed_iter() {
-            if comparison.weights.as_ref().is_none_or(|weights| weights[index] > F::zero()) {
-                squares += (value.f64() - before[index].f64()).powi(2);
-            }
-        }
-        let (n, n_j, n_k) = before.dim();
-        let size = 0.1 * (squares / before.len() as f64).sqrt();
-        let sign = |index: (usize, usize, usize)| if random_bit(index.into()) { size } else { -size };
-        let signed_sum = |image: ArrayView2<'_, F>, i: usize| -> f64 {
-            image.indexed_iter().map(|((j, k), value)| sign((i, j, k)) * value.f64()).sum()
-        };
-        let sums: Vec<f64> = (0..n).map(|i| signed_sum(before.index_axis(Axis(0), i), i)).collect();
-        let mut perturbed = comparison.images.to_owned();
-        perturbed.indexed_iter_mut().for_each(|(index, value)| *value += F::of(sign(index)));
-        self.reconstruct_from(iterations, Some(perturbed))?;
-        let after = self.level.reprojections.view().remove_axis(Axis(3));
-        let freedom = |i: usize| {
-            let taken_up = signed_sum(after.index_axis(Axis(0), i), i) - sums[i];
-            // Without residuals there is nothing to scale.
-            let influence = if size > 0.0 { taken_up / (size * size * (n_j * n_k) as f64) } else { 0.0 };
-            (1.0 - influence).clamp(0.05, 1.0)
-        };
-        Ok((0..n).map(freedom).collect())
-    }
-
-    fn compare(&self, stage: &Stage) -> Result<Vec<Correction>> {
-        self.aligner.corrections(stage, &self.comparison())
-    }
-
-    fn comparison(&self) -> Comparison<'_, F> {
-        let level = &self.level;
-        let (images, weights) = match &level.binned {
-            Some(binned) => (binned.images.view(), binned.weights.as_ref().map(|w| w.view())),
-            None => (self.images.view(), self.weights.as_ref().map(|w| w.view())),
-        };
-        let reprojections = level.reprojections.view().remove_axis(Axis(3));
-        Comparison { images, weights, reprojections }
+    pub(super) fn method(&self, iterations: usize) -> MitraParams {
+        MitraParams { iterations, ..self.aligner.iteration().reconstruction.clone() }
     }
 
     /// Moves the sample by whole voxels to the middle of the volume; the reconstruction of the next step follows.
@@ -551,59 +516,6 @@ impl<'a, F: Real> Alignment<'a, F> {
             self.offsets = geometry.translated(t);
             self.report.centred_by = t.into();
         }
-    }
-
-    fn judge(mut self) -> Result<Aligned<F>> {
-        let params = self.aligner.iteration().clone();
-        let finest = *self.stages.last().expect("a stage");
-        if self.level.binning != finest.binning {
-            self.stage = self.stages.len() - 1;
-            let geometry = self.start.clone().with_offsets(&self.offsets)?;
-            self.level = Level::new(finest.binning, &geometry, self.images, self.weights)?;
-        }
-        let at_end = std::mem::replace(&mut self.offsets, self.start.offsets());
-        self.level.warm = false;
-        self.report.loss_at_start = self.reconstruct(params.final_iterations)?;
-        self.offsets = at_end;
-        self.report.loss = self.reconstruct(params.final_iterations)?;
-        // How well each image is placed does not depend on the method that placed it.
-        let found = Aligner::<F>::corrections(
-            &OpticalFlowParams::default(),
-            &Stage { scale: OpticalFlowParams::default().smoothing, ..finest },
-            &self.comparison(),
-        )?;
-        let volume = self.level.volume.take().expect("it was reconstructed");
-        let freedom = self.freedom(params.final_iterations)?;
-        self.level.volume = None;
-        self.level.projector.forward(volume.view(), None, self.level.reprojections.view_mut())?;
-        let change: Vec<[f64; 2]> = self
-            .offsets
-            .iter()
-            .zip(self.start.offsets())
-            .map(|(now, before)| [now[0] - before[0], now[1] - before[1]])
-            .collect();
-        let gauge = self.start.remove_translation(&change)?;
-        let report = &mut self.report;
-        report.translation = gauge.translation.into();
-        report.gauge_singular_values = gauge.singular_values;
-        report.residuals = found.iter().map(|correction| correction.residual).collect();
-        let scale = finest.binning as f64;
-        report.standard_errors = found
-            .iter()
-            .zip(&freedom)
-            .map(|(c, freedom)| [0, 1].map(|axis| scale * (c.covariance[axis][axis] / freedom).sqrt()))
-            .collect();
-        report.degenerate = (0..found.len()).filter(|i| !found[*i].determined).collect();
-        report.outliers = outliers(&report.residuals);
-        let masses = masses(self.images, self.weights);
-        report.mass_spread = spread(&masses);
-        report.offsets = self.offsets.clone();
-        Ok(Aligned {
-            geometry: self.start.with_offsets(&self.offsets)?,
-            report: self.report,
-            volume: volume.remove_axis(Axis(3)),
-            reprojections: self.level.reprojections.remove_axis(Axis(3)),
-        })
     }
 }
 
@@ -634,16 +546,14 @@ pub fn align<'a, F: Real>(
     Alignment::new(aligner, geometry, images, weights)?.run(progress)
 }
 
+/// Checks the geometry, shapes, that weights are weights, and that what counts is finite.
 pub(super) fn check_images<F: Real>(
     geometry: &Geometry,
     images: ArrayView3<'_, F>,
     weights: Option<ArrayView3<'_, F>>,
 ) -> Result<()> {
-    check_shape("images", &geometry.stack_shape(), images.shape())?;
-    let Some(weights) = weights else {
-        return nonius_core::check_finite("images", images);
-    };
-    check_shape("weights", images.shape(), weights.shape())?;
+    check_stack(geometry, images, weights)?;
+    let Some(weights) = weights else { return check_finite("images", images) };
     for ((index, value), weight) in images.indexed_iter().zip(weights) {
         if !(weight.is_finite() && *weight >= F::zero()) {
             return Err(Error::parameter("weights", "finite and not negative", weight));
@@ -676,36 +586,6 @@ fn center_of_mass<F: Real>(volume: ArrayView4<'_, F>) -> Option<[f64; 3]> {
     let total = |i: usize| slabs.iter().map(|sums| sums[i]).sum::<f64>();
     let mass = total(0);
     (mass > 0.0).then(|| [1, 2, 3].map(|axis| total(axis) / mass))
-}
-
-fn masses<F: Real>(images: ArrayView3<'_, F>, weights: Option<ArrayView3<'_, F>>) -> Vec<f64> {
-    let mass = |i: usize| match weights {
-        None => images.index_axis(Axis(0), i).iter().map(|v| v.f64()).sum(),
-        Some(weights) => {
-            let pixels = images.index_axis(Axis(0), i);
-            let weights = weights.index_axis(Axis(0), i);
-            pixels.iter().zip(weights).filter(|(_, w)| **w > F::zero()).map(|(v, _)| v.f64()).sum()
-        }
-    };
-    (0..images.len_of(Axis(0))).map(mass).collect()
-}
-
-/// Standard deviation over mean; NaN where the mean is not above 0.
-fn spread(masses: &[f64]) -> f64 {
-    let n = masses.len() as f64;
-    let mean = masses.iter().sum::<f64>() / n;
-    let variance = masses.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / n;
-    if mean > 0.0 { variance.sqrt() / mean } else { f64::NAN }
-}
-
-/// A bit that depends on an index alone: SplitMix64 of it.
-fn random_bit([i, j, k]: [usize; 3]) -> bool {
-    let mut z = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ (j as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9)
-        ^ (k as u64).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) & 1 == 1
 }
 
 fn length(shift: &[f64; 2]) -> f64 {

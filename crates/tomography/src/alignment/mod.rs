@@ -9,6 +9,8 @@ mod cascade;
 mod footprint;
 pub mod image_operations;
 mod iteration;
+mod judgement;
+mod level;
 mod line;
 mod moments;
 mod optical_flow;
@@ -25,6 +27,7 @@ pub(crate) use footprint::Footprint;
 pub use iteration::{
     Aligned, Aligner, Alignment, Comparison, Correction, IterationParams, Now, Stage, WarmStart, align,
 };
+pub use judgement::judge_offsets;
 pub use line::{LineAlignment, align_line};
 pub use moments::{MomentAlignment, MomentsParams, SecondMoments, align_moments};
 pub use optical_flow::OpticalFlowParams;

@@ -1,5 +1,6 @@
 //! Alignment by the optical flow from each image to its re-projection.
 
+use nalgebra::{SMatrix, SVector};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::image_operations::HighPass;
-use super::iteration::{Aligner, Comparison, Correction, IterationParams, Stage};
+use super::iteration::{Aligner, Comparison, Correction, IterationParams, Stage, mean_square};
 
 /// Parameters of the alignment by optical flow.
 ///
@@ -140,12 +141,13 @@ impl<F: Real> Aligner<F> for OpticalFlowParams {
         Ok((0..n)
             .into_par_iter()
             .map_init(
-                || plan.scratch(),
-                |scratch, i| {
+                || ([plan.image(), plan.image()], plan.scratch()),
+                |(slopes, scratch), i| {
                     plan.correction(
                         images.images.index_axis(Axis(0), i),
                         images.weights.map(|weights| weights.index_axis_move(Axis(0), i)),
                         images.reprojections.index_axis(Axis(0), i),
+                        slopes,
                         scratch,
                     )
                 },
@@ -162,11 +164,23 @@ pub(super) struct FlowPlan<F: Real> {
     high_pass: Option<HighPass<F>>,
 }
 
-struct FlowScratch<F> {
-    slopes: [Array2<F>; 2],
+/// Memory for the images of one view.
+pub(super) struct FlowScratch<F> {
     difference: Array2<F>,
-    filtered: [Array2<F>; 3],
     rows: Array2<F>,
+}
+
+/// What one image says of N numbers, of which the re-projection has the derivatives G; E is the image less the
+/// re-projection, w its weights and taper, F the filter.
+pub(super) struct NormalEquations<const N: usize> {
+    /// `⟨F w G_m, F w G_n⟩`.
+    pub(super) normal: SMatrix<f64, N, N>,
+    /// `⟨F w G_m, F w E⟩`.
+    pub(super) right: SVector<f64, N>,
+    /// Covariance of the right side if E is white noise of variance 1: the side is `⟨w FᵀF w G, E⟩`.
+    pub(super) noise: SMatrix<f64, N, N>,
+    /// Weighted mean square of E.
+    pub(super) variance: f64,
 }
 
 impl<F: Real> FlowPlan<F> {
@@ -179,14 +193,13 @@ impl<F: Real> FlowPlan<F> {
         })
     }
 
-    fn scratch(&self) -> FlowScratch<F> {
-        let image = || Array2::zeros(self.shape);
-        FlowScratch {
-            slopes: [image(), image()],
-            difference: image(),
-            filtered: [image(), image(), image()],
-            rows: image(),
-        }
+    pub(super) fn scratch(&self) -> FlowScratch<F> {
+        FlowScratch { difference: self.image(), rows: self.image() }
+    }
+
+    /// An image of the plan's shape.
+    pub(super) fn image(&self) -> Array2<F> {
+        Array2::zeros(self.shape)
     }
 
     fn correction(
@@ -194,88 +207,61 @@ impl<F: Real> FlowPlan<F> {
         image: ArrayView2<'_, F>,
         weights: Option<ArrayView2<'_, F>>,
         reprojection: ArrayView2<'_, F>,
+        slopes: &mut [Array2<F>; 2],
         scratch: &mut FlowScratch<F>,
     ) -> Correction {
-        let FlowScratch { slopes, difference, filtered, rows } = scratch;
         slopes_into(reprojection, slopes);
-        let (mut squares, mut total) = (0.0, 0.0);
-        for ((a, b), difference) in difference.indexed_iter_mut() {
-            let weight = weights.map_or(F::one(), |weights| weights[[a, b]]);
-            let taper = self.taper[0][a] * self.taper[1][b];
-            // What is masked may be NaN.
-            let d = if weight > F::zero() { image[[a, b]] - reprojection[[a, b]] } else { F::zero() };
-            squares += (weight * d * d).f64();
-            total += weight.f64();
-            *difference = weight * taper * d;
-            for slope in slopes.iter_mut() {
-                slope[[a, b]] *= weight * taper;
-            }
-        }
-        if total <= 0.0 {
-            return Correction::none(f64::NAN);
-        }
-        let variance = squares / total;
-        let residual = variance.sqrt();
-        let [slope_j, slope_k] = slopes;
-        for (from, to) in [&*slope_j, &*slope_k, &*difference].into_iter().zip(filtered.iter_mut()) {
-            to.assign(from);
-            self.filter(to.view_mut(), rows);
-        }
-        let [f_j, f_k, f_d] = &*filtered;
-        let normal = [[dot(f_j, f_j), dot(f_j, f_k)], [dot(f_j, f_k), dot(f_k, f_k)]];
-        let right = [dot(f_j, f_d), dot(f_k, f_d)];
-        let Some(inverse) = inverse(normal) else { return Correction::none(residual) };
-        let shift = [0, 1].map(|axis| inverse[axis][0] * right[0] + inverse[axis][1] * right[1]);
-        // The right side is ⟨F w G, F w E⟩ = ⟨w FᵀF w G, E⟩: what white noise in E does to it.
-        for slope in &mut filtered[..2] {
-            self.filter(slope.view_mut(), rows);
-        }
-        let mut noise = [[0.0; 2]; 2];
-        for ((a, b), f_j) in filtered[0].indexed_iter() {
-            let weight = weights.map_or(F::one(), |weights| weights[[a, b]]);
-            let weight = weight * self.taper[0][a] * self.taper[1][b];
-            let g = [(weight * *f_j).f64(), (weight * filtered[1][[a, b]]).f64()];
-            for (row, g_row) in noise.iter_mut().zip(g) {
-                row[0] += g_row * g[0];
-                row[1] += g_row * g[1];
-            }
-        }
-        let covariance = product(product(inverse, noise), inverse).map(|row| row.map(|c| variance * c));
-        Correction { shift, covariance, residual, determined: shift.iter().all(|s| s.is_finite()) }
+        let Some(equations) = self.normal_equations(image, weights, reprojection, slopes, scratch) else {
+            return Correction::none();
+        };
+        let Some(inverse) = inverse(&equations.normal) else { return Correction::none() };
+        let shift: [f64; 2] = (inverse * equations.right).into();
+        let covariance: [[f64; 2]; 2] = (inverse * equations.noise * inverse * equations.variance).into();
+        Correction { shift, covariance, determined: shift.iter().all(|s| s.is_finite()) }
     }
 
-    /// Multiplies an image by its weights and the taper.
-    pub(super) fn weigh(&self, image: &mut Array2<F>, weights: Option<ArrayView2<'_, F>>) {
-        for ((a, b), value) in image.indexed_iter_mut() {
-            let weight = weights.map_or(F::one(), |weights| weights[[a, b]]);
-            *value *= weight * self.taper[0][a] * self.taper[1][b];
-        }
-    }
-
-    /// Image less re-projection, weighted and tapered, and its weighted mean square; `None` if all is masked.
-    pub(super) fn difference(
+    /// The normal equations of an image; `None` if all of it is masked. Other images take the place of `derivatives`.
+    pub(super) fn normal_equations<const N: usize>(
         &self,
         image: ArrayView2<'_, F>,
         weights: Option<ArrayView2<'_, F>>,
         reprojection: ArrayView2<'_, F>,
-    ) -> Option<(Array2<F>, f64)> {
-        let mut difference = Array2::zeros(self.shape);
-        let (mut squares, mut total) = (0.0, 0.0);
-        for ((a, b), difference) in difference.indexed_iter_mut() {
-            let weight = weights.map_or(F::one(), |weights| weights[[a, b]]);
-            // What is masked may be NaN.
-            if weight > F::zero() {
-                *difference = image[[a, b]] - reprojection[[a, b]];
-                squares += (weight * *difference * *difference).f64();
-                total += weight.f64();
-            }
+        derivatives: &mut [Array2<F>; N],
+        scratch: &mut FlowScratch<F>,
+    ) -> Option<NormalEquations<N>> {
+        let variance = mean_square(image, weights, reprojection);
+        if variance.is_nan() {
+            return None;
         }
-        self.weigh(&mut difference, weights);
-        (total > 0.0).then(|| (difference, squares / total))
+        let FlowScratch { difference, rows } = scratch;
+        for (index, difference) in difference.indexed_iter_mut() {
+            // What is masked may be NaN.
+            let masked = weights.is_some_and(|weights| weights[index] == F::zero());
+            *difference = if masked { F::zero() } else { image[index] - reprojection[index] };
+        }
+        for image in derivatives.iter_mut().chain([&mut *difference]) {
+            self.weigh(image, weights);
+            self.filter(image.view_mut(), rows);
+        }
+        let normal = products(derivatives);
+        let right = SVector::from_fn(|m, _| dot(&derivatives[m], difference));
+        for image in derivatives.iter_mut() {
+            self.filter(image.view_mut(), rows);
+            self.weigh(image, weights);
+        }
+        Some(NormalEquations { normal, right, noise: products(derivatives), variance })
+    }
+
+    /// Multiplies an image by its weights and the taper.
+    fn weigh(&self, image: &mut Array2<F>, weights: Option<ArrayView2<'_, F>>) {
+        for ((a, b), value) in image.indexed_iter_mut() {
+            let weight = weights.map_or(F::one(), |weights| weights[[a, b]]);
+            *value *= weight * (self.taper[0][a] * self.taper[1][b]);
+        }
     }
 
     /// Low-pass (zero outside the image) and high-pass; its own transpose.
-    pub(super) fn filter(&self, mut image: ArrayViewMut2<'_, F>, rows: &mut Array2<F>) {
+    fn filter(&self, mut image: ArrayViewMut2<'_, F>, rows: &mut Array2<F>) {
         if self.kernel.len() > 1 {
             for axis in 0..2 {
                 rows.assign(&image);
@@ -306,7 +292,19 @@ fn blur_along<F: Real>(axis: usize, image: &Array2<F>, kernel: &[F], mut out: Ar
     }
 }
 
-pub(super) fn dot<F: Real>(a: &Array2<F>, b: &Array2<F>) -> f64 {
+/// Scalar products of all pairs.
+fn products<F: Real, const N: usize>(images: &[Array2<F>; N]) -> SMatrix<f64, N, N> {
+    let mut products = SMatrix::zeros();
+    for m in 0..N {
+        for n in m..N {
+            products[(m, n)] = dot(&images[m], &images[n]);
+            products[(n, m)] = products[(m, n)];
+        }
+    }
+    products
+}
+
+fn dot<F: Real>(a: &Array2<F>, b: &Array2<F>) -> f64 {
     a.rows()
         .into_iter()
         .zip(b.rows())
@@ -314,14 +312,28 @@ pub(super) fn dot<F: Real>(a: &Array2<F>, b: &Array2<F>) -> f64 {
         .sum()
 }
 
-/// The inverse of a symmetric matrix, unless it is 0 or has no inverse.
-fn inverse([[a, b], [_, d]]: [[f64; 2]; 2]) -> Option<[[f64; 2]; 2]> {
-    let determinant = a * d - b * b;
-    // NaN is neither.
-    let regular = determinant > 1e-12 * a * d && a * d > 0.0;
-    regular.then(|| [[d / determinant, -b / determinant], [-b / determinant, a / determinant]])
+/// The inverse of normal equations, unless a derivative is 0 or, to rounding, a sum of others.
+pub(super) fn inverse<const N: usize>(normal: &SMatrix<f64, N, N>) -> Option<SMatrix<f64, N, N>> {
+    let factor = normal.cholesky()?.l();
+    // The square of a pivot is what the derivatives before it leave of a derivative's.
+    let regular = (0..N).all(|m| factor[(m, m)].powi(2) > 1e-12 * normal[(m, m)]);
+    if regular { normal.try_inverse() } else { None }
 }
 
-fn product(a: [[f64; 2]; 2], b: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
-    [0, 1].map(|row| [0, 1].map(|column| a[row][0] * b[0][column] + a[row][1] * b[1][column]))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_determined_to_rounding_only_has_no_inverse() {
+        let matrix = |b: f64| SMatrix::<f64, 2, 2>::new(4.0, b, b, 1.0);
+        let found = inverse(&matrix(1.0)).unwrap();
+        assert!((found * matrix(1.0) - SMatrix::identity()).amax() < 1e-15);
+        for bad in [2.0, 2.0 - 1e-13, 3.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(inverse(&matrix(bad)), None, "{bad}");
+        }
+        assert_eq!(inverse(&SMatrix::<f64, 3, 3>::zeros()), None);
+        // However small the numbers are.
+        assert!(inverse(&(matrix(1.0) * 1e-100)).is_some());
+    }
 }

@@ -1,9 +1,11 @@
 //! Alignment by registering each image with its re-projection.
 
+use nalgebra::Vector3;
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 use nonius_core::tilt_series::Geometry;
 use nonius_core::{
-    Border, Error, Real, Result, Window, check_not_negative, check_positive, gaussian_filter, gaussian_kernel,
+    Border, Error, Real, Result, Window, center_of_mass, check_not_negative, check_positive, gaussian_filter,
+    gaussian_kernel,
 };
 use nonius_registration::{
     MaskedParams, Method, Refinement, Registration, RegistrationParams, RegistrationPlan,
@@ -196,32 +198,43 @@ impl<F: Real> Aligner<F> for PhaseMatchingParams {
 
     fn regularise(&self, now: &Now<'_, F>, corrections: &mut [[f64; 2]]) {
         if self.relaxation > 0.0 {
-            let mut generator = self.generator(usize::MAX - now.step);
-            let n = now.offsets.len() as f64;
-            for axis in 0..2 {
-                let mean = now.offsets.iter().map(|offset| offset[axis]).sum::<f64>() / n;
-                let variance = now.offsets.iter().map(|o| (o[axis] - mean).powi(2)).sum::<f64>() / n;
-                for (correction, offset) in corrections.iter_mut().zip(now.offsets) {
-                    let away = offset[axis] - mean;
-                    let normal: f64 = generator.sample(StandardNormal);
-                    let excess = (away.abs() - variance.sqrt() * normal.abs()).max(0.0);
-                    correction[axis] -= self.relaxation * (away.signum() * excess).clamp(-1.0, 1.0);
-                }
+            self.relax(now.step, now.offsets, corrections);
+        }
+        if self.center_of_mass_weight > 0.0 {
+            self.pull_to_center_of_mass(now, corrections);
+        }
+    }
+}
+
+impl PhaseMatchingParams {
+    /// Pulls offsets that lie farther from their mean than a random part of their deviation back by `relaxation`.
+    fn relax(&self, step: usize, offsets: &[[f64; 2]], corrections: &mut [[f64; 2]]) {
+        let mut generator = self.generator(usize::MAX - step);
+        let n = offsets.len() as f64;
+        for axis in 0..2 {
+            let mean = offsets.iter().map(|offset| offset[axis]).sum::<f64>() / n;
+            let variance = offsets.iter().map(|o| (o[axis] - mean).powi(2)).sum::<f64>() / n;
+            for (correction, offset) in corrections.iter_mut().zip(offsets) {
+                let away = offset[axis] - mean;
+                let normal: f64 = generator.sample(StandardNormal);
+                let excess = (away.abs() - variance.sqrt() * normal.abs()).max(0.0);
+                correction[axis] -= self.relaxation * (away.signum() * excess).clamp(-1.0, 1.0);
             }
         }
-        if let (true, Some(center)) = (self.center_of_mass_weight > 0.0, now.center) {
-            let center = nalgebra::Vector3::from(center);
-            for (i, correction) in corrections.iter_mut().enumerate() {
-                let weights = now.weights.map(|weights| weights.index_axis_move(Axis(0), i));
-                let Some(of_image) = center_of_image(now.images.index_axis(Axis(0), i), weights) else {
-                    continue;
-                };
-                let directions = now.geometry.directions(i);
-                let of_volume = [directions.j.dot(&center), directions.k.dot(&center)];
-                for axis in 0..2 {
-                    let pull = of_volume[axis] - (of_image[axis] + now.offsets[i][axis]);
-                    correction[axis] += self.center_of_mass_weight * pull.clamp(-1.0, 1.0);
-                }
+    }
+
+    fn pull_to_center_of_mass<F: Real>(&self, now: &Now<'_, F>, corrections: &mut [[f64; 2]]) {
+        let Some(center) = now.center_of_mass().map(Vector3::from) else { return };
+        for (i, correction) in corrections.iter_mut().enumerate() {
+            let weights = now.weights.map(|weights| weights.index_axis_move(Axis(0), i));
+            let Some(of_image) = center_of_image(now.images.index_axis(Axis(0), i), weights) else {
+                continue;
+            };
+            let directions = now.geometry.directions(i);
+            let of_volume = [directions.j.dot(&center), directions.k.dot(&center)];
+            for axis in 0..2 {
+                let pull = of_volume[axis] - (of_image[axis] + now.offsets[i][axis]);
+                correction[axis] += self.center_of_mass_weight * pull.clamp(-1.0, 1.0);
             }
         }
     }
@@ -255,51 +268,38 @@ pub(super) fn by_registration<F: Real>(
                         *pixel = *reprojected;
                     }
                 });
-                let residual = residual(&image, &reprojection, weights.as_ref());
                 if constant(&reprojection) || constant(&image) || !valid.iter().any(|valid| *valid) {
-                    return Ok(Correction::none(residual));
+                    return Ok(Correction::none());
                 }
-                Ok(correction(&register(&reprojection, &image, &valid, scratch)?, residual))
+                Ok(correction(&register(&reprojection, &image, &valid, scratch)?))
             },
         )
         .collect()
 }
 
-fn correction(found: &Registration, residual: f64) -> Correction {
+fn correction(found: &Registration) -> Correction {
     if !found.shift.iter().all(|s| s.is_finite()) {
-        return Correction::none(residual);
+        return Correction::none();
     }
     // The image is the re-projection displaced by `shift`; moving it back is the correction.
-    Correction { shift: found.shift.map(|s| -s), covariance: found.covariance, residual, determined: true }
+    Correction { shift: found.shift.map(|s| -s), covariance: found.covariance, determined: true }
 }
 
-fn residual<F: Real>(image: &Array2<F>, reprojection: &Array2<F>, weights: Option<&Array2<F>>) -> f64 {
-    let (mut squares, mut total) = (0.0, 0.0);
-    for ((index, value), reprojected) in image.indexed_iter().zip(reprojection) {
-        let weight = weights.map_or(1.0, |weights| weights[index].f64());
-        if weight > 0.0 {
-            squares += weight * (value.f64() - reprojected.f64()).powi(2);
-            total += weight;
-        }
-    }
-    (squares / total).sqrt()
-}
-
-/// Centre of mass `[j, k]` of an image, px from its middle; `None` without mass.
+/// Centre of mass `[j, k]` of what is measured of an image, px from its middle; `None` without mass.
 fn center_of_image<F: Real>(
     image: ArrayView2<'_, F>,
     weights: Option<ArrayView2<'_, F>>,
 ) -> Option<[f64; 2]> {
-    let (n_j, n_k) = image.dim();
-    let (mut mass, mut moments) = (0.0, [0.0; 2]);
-    for ((a, b), value) in image.indexed_iter() {
-        if weights.is_some_and(|weights| weights[[a, b]] == F::zero()) {
-            continue;
-        }
-        let value = value.f64();
-        mass += value;
-        moments[0] += value * (a as f64 + 0.5 - 0.5 * n_j as f64);
-        moments[1] += value * (b as f64 + 0.5 - 0.5 * n_k as f64);
+    let mut measured = image.to_owned();
+    if let Some(weights) = weights {
+        // What is masked may be NaN.
+        measured.zip_mut_with(&weights, |value, weight| {
+            if *weight == F::zero() {
+                *value = F::zero();
+            }
+        });
     }
-    (mass > 0.0).then(|| moments.map(|moment| moment / mass))
+    let [j, k] = center_of_mass(measured.view())?;
+    let middle = |n: usize| 0.5 * (n as f64 - 1.0);
+    (measured.sum() > F::zero()).then(|| [j - middle(image.nrows()), k - middle(image.ncols())])
 }

@@ -1,5 +1,6 @@
 //! What an alignment says about itself.
 
+use nonius_core::median;
 use serde::{Deserialize, Serialize};
 
 /// Why an alignment stopped.
@@ -103,18 +104,8 @@ impl AlignmentReport {
 /// Indices of values more than 5 median absolute deviations above the median; deviations below a twentieth of
 /// the median count as that.
 pub fn outliers(values: &[f64]) -> Vec<usize> {
-    let middle = median(values.to_vec());
-    let deviation = median(values.iter().map(|v| (v - middle).abs()).collect());
+    let middle = median(values.iter().copied());
+    let deviation = median(values.iter().map(|v| (v - middle).abs()));
     let limit = middle + 5.0 * deviation.max(0.05 * middle.abs());
     (0..values.len()).filter(|i| values[*i] > limit).collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.retain(|v| !v.is_nan());
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => values[n / 2],
-        n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
-    }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::descent::start;
-use super::objective::{BLOCK, Loss, Objective, TotalVariation};
+use super::objective::{BLOCK, Loss, Objective, TotalVariation, Unseen};
 use super::scratch::ReconstructionScratch;
 use super::{MitraParams, Reconstruction, Reconstructor, Stop};
 use crate::Projector;
@@ -41,12 +41,22 @@ pub struct LbfgsParams {
     pub smoothing: f64,
     /// As [`MitraParams::min_length`]. Default: 0.1.
     pub min_length: f64,
+    /// As [`MitraParams::min_views`]. Default: 0.
+    pub min_views: f64,
 }
 
 impl Default for LbfgsParams {
     fn default() -> Self {
         let MitraParams {
-            iterations, non_negative, ftol, loss, total_variation, smoothing, min_length, ..
+            iterations,
+            non_negative,
+            ftol,
+            loss,
+            total_variation,
+            smoothing,
+            min_length,
+            min_views,
+            ..
         } = MitraParams::default();
         LbfgsParams {
             iterations,
@@ -57,6 +67,7 @@ impl Default for LbfgsParams {
             total_variation,
             smoothing,
             min_length,
+            min_views,
         }
     }
 }
@@ -70,8 +81,8 @@ impl LbfgsParams {
         if !(1..=1000).contains(&self.memory) {
             return Err(Error::parameter("memory", "1 to 1000", self.memory));
         }
-        let LbfgsParams { ftol, loss, total_variation, smoothing, min_length, .. } = *self;
-        MitraParams { ftol, loss, total_variation, smoothing, min_length, ..Default::default() }
+        let LbfgsParams { ftol, loss, total_variation, smoothing, min_length, min_views, .. } = *self;
+        MitraParams { ftol, loss, total_variation, smoothing, min_length, min_views, ..Default::default() }
             .validate()?;
         check_not_negative("ftol", ftol.unwrap_or(0.0))
     }
@@ -97,8 +108,9 @@ impl<F: Real> Reconstructor<F> for LbfgsParams {
     ) -> Result<Reconstruction<F>> {
         self.validate()?;
         let total_variation = TotalVariation { weight: self.total_variation, smoothing: self.smoothing };
+        let unseen = Unseen { min_length: self.min_length, min_views: self.min_views };
         let objective =
-            Objective::new(projector, data, weights, self.loss, total_variation, self.min_length, scratch)?;
+            Objective::new(projector, data, weights, self.loss, total_variation, unseen, scratch)?;
         let mut volume = start(projector, objective.channels(), warm_start)?;
         let x = volume.as_slice_mut().expect("made in C order");
         if self.non_negative {

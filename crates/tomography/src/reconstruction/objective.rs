@@ -32,6 +32,25 @@ pub(super) struct Objective<'p, 'd, F: Real> {
     total_variation: TotalVariation,
 }
 
+/// What is too little seen to take part.
+#[derive(Clone, Copy)]
+pub(super) struct Unseen {
+    /// Rays and voxels with a length in each other of no more than this, px.
+    pub(super) min_length: f64,
+    /// Voxels in fewer than this part of the views.
+    pub(super) min_views: f64,
+}
+
+impl Unseen {
+    pub(super) fn validate(self) -> Result<()> {
+        check_not_negative("min_length", self.min_length)?;
+        if !(0.0..1.0).contains(&self.min_views) {
+            return Err(Error::parameter("min_views", "at least 0 and below 1", self.min_views));
+        }
+        Ok(())
+    }
+}
+
 /// λ and the smallest slope that is told from a flat, both in units of the volume.
 #[derive(Clone, Copy)]
 pub(super) struct TotalVariation {
@@ -40,15 +59,15 @@ pub(super) struct TotalVariation {
 }
 
 impl<'p, 'd, F: Real> Objective<'p, 'd, F> {
-    /// Checks everything, and fills weights and preconditioner of `scratch`: the inverses of `A 1` and `Aᵀ 1` where
-    /// they are above `min_length`, else 0.
+    /// Checks everything, and fills weights and preconditioner of `scratch`: the inverses of `A 1` and `Aᵀ 1`, but 0
+    /// of what is `unseen`.
     pub(super) fn new(
         projector: &'p Projector<F>,
         data: ArrayView4<'d, F>,
         mask: Option<ArrayView4<'_, F>>,
         loss: Loss,
         total_variation: TotalVariation,
-        min_length: f64,
+        unseen: Unseen,
         scratch: &mut ReconstructionScratch<F>,
     ) -> Result<Self> {
         if let Loss::Huber(delta) = loss {
@@ -56,7 +75,7 @@ impl<'p, 'd, F: Real> Objective<'p, 'd, F> {
         }
         check_not_negative("total_variation", total_variation.weight)?;
         check_positive("smoothing", total_variation.smoothing)?;
-        check_not_negative("min_length", min_length)?;
+        unseen.validate()?;
         let [n, j, k] = projector.stack_shape();
         let [x, y, z] = projector.volume_shape();
         check_not_empty("data", data.shape())?;
@@ -78,11 +97,11 @@ impl<'p, 'd, F: Real> Objective<'p, 'd, F> {
             let allowed = if mask_channels == channels { channels } else { 1 };
             check_shape("weights", &[n, j, k, allowed], mask.shape())?;
         }
-        let min_length = F::of(min_length);
-        let inverse = |length: F| if length > min_length { F::one() / length } else { F::zero() };
+        let inverse = |length: F, above: F| if length > above { F::one() / length } else { F::zero() };
+        let min_length = F::of(unseen.min_length);
         let weights = zeroed(&mut scratch.weights, pixels * mask_channels);
         for (weights, length) in weights.chunks_exact_mut(mask_channels).zip(&scratch.images) {
-            weights.fill(inverse(*length));
+            weights.fill(inverse(*length, min_length));
         }
         if let Some(mask) = &mask {
             for (weight, mask) in weights.iter_mut().zip(mask) {
@@ -99,8 +118,10 @@ impl<'p, 'd, F: Real> Objective<'p, 'd, F> {
             None,
             view_mut([x, y, z, 1], &mut scratch.preconditioner),
         )?;
+        // Each view that sees a voxel whole adds 1, on average.
+        let min_length = F::of(unseen.min_length.max(unseen.min_views * n as f64));
         for length in &mut scratch.preconditioner {
-            *length = inverse(*length);
+            *length = inverse(*length, min_length);
         }
 
         for ((index, value), at) in data.indexed_iter().zip(0..) {

@@ -1,11 +1,14 @@
 //! Errors that name what is wrong.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use ndarray::Array3;
 use nonius_core::{NoProgress, Progress};
 use nonius_tomography::Geometry;
 use nonius_tomography::alignment::{
     Aligner, AngleParams, AutoParams, IterationParams, OpticalFlowParams, PhaseMatchingParams,
-    ReprojectionParams, align, align_auto, refine_angles,
+    ReprojectionParams, align, align_auto, judge_offsets, refine_angles,
 };
 
 fn geometry() -> Geometry {
@@ -98,17 +101,41 @@ fn tiny_series_do_no_harm() {
     }
 }
 
-#[test]
-fn cancelling_says_so() {
-    struct Stop;
-    impl Progress for Stop {
-        fn cancelled(&self) -> bool {
-            true
-        }
+/// Asks to stop from the question after so many on.
+struct StopAfter(AtomicUsize);
+
+impl Progress for StopAfter {
+    fn cancelled(&self) -> bool {
+        self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err()
     }
+}
+
+#[test]
+fn cancelling_says_so_at_any_time() {
     let images = Array3::<f64>::ones((3, 6, 5));
-    let error =
-        align(&OpticalFlowParams::default() as &dyn Aligner<f64>, &geometry(), images.view(), None, &Stop)
-            .unwrap_err();
-    assert_eq!(error, nonius_core::Error::Cancelled);
+    let iteration = IterationParams { max_iterations: 1, ..Default::default() };
+    let flow = OpticalFlowParams { iteration, coarse_smoothing: vec![], ..Default::default() };
+    let align_until = |questions: usize| {
+        let stop = StopAfter(questions.into());
+        align(&flow as &dyn Aligner<f64>, &geometry(), images.view(), None, &stop).map(|_| ())
+    };
+    // One step of 10 iterations with a question of its own, then 20 iterations each for the loss and for the error bars:
+    // of images so flat that nothing moves, start and end are one.
+    for questions in [0, 5, 10, 11, 30, 50] {
+        assert_eq!(align_until(questions), Err(nonius_core::Error::Cancelled), "{questions}");
+    }
+    assert_eq!(align_until(51), Ok(()));
+}
+
+#[test]
+fn offsets_that_cannot_be_judged() {
+    let images = Array3::<f64>::ones((3, 6, 5));
+    let said = |offsets: &[[f64; 2]]| {
+        let params = IterationParams::default();
+        let found = judge_offsets(&params, &geometry(), offsets, images.view(), None, &NoProgress);
+        found.unwrap_err().to_string()
+    };
+    assert!(said(&[[0.0; 2]; 2]).contains("offsets: expected shape [3, 2], got [2, 2]"));
+    let message = said(&[[0.0; 2], [0.0; 2], [0.0, f64::NAN]]);
+    assert!(message.starts_with("frame 2"), "{message}");
 }

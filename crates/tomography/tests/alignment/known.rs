@@ -2,7 +2,10 @@
 
 use nonius_core::NoProgress;
 use nonius_synthetic::{AngleRange, Jitter, MisalignmentParams, TiltScheme, TiltSeriesParams};
-use nonius_tomography::alignment::{AutoParams, OpticalFlowParams, StartingPoint, align_auto};
+use nonius_tomography::MitraParams;
+use nonius_tomography::alignment::{
+    AutoParams, IterationParams, OpticalFlowParams, StartingPoint, align_auto, judge_offsets,
+};
 
 use super::{Made, coverage, rms};
 
@@ -105,4 +108,53 @@ fn a_sample_that_leaves_the_view() {
     assert_ne!(found.start, StartingPoint::Moments);
     let rms = rms(&made.errors(&found.aligned.report.offsets));
     assert!(rms.iter().all(|rms| *rms < 0.15), "{rms:?} {:?}", found.reasons);
+}
+
+#[test]
+fn a_refinement_that_does_harm_is_dropped_with_all_it_said() {
+    let made = Made::new(TiltSeriesParams::default());
+    let truth = made.geometry().clone().with_offsets(&made.series.truth.offsets).unwrap();
+    // One step, of a volume that one iteration has made, behind a low-pass that leaves little.
+    let iteration = IterationParams {
+        reconstruction: MitraParams { iterations: 1, ..Default::default() },
+        max_iterations: 1,
+        center: false,
+        ..Default::default()
+    };
+    let refinement = OpticalFlowParams { iteration, coarse_smoothing: vec![8.0], ..Default::default() };
+    let params = AutoParams { refinement, ..Default::default() };
+    let found = align_auto(&truth, made.images.view(), None, &params, &NoProgress).unwrap();
+    assert!(found.reasons.last().unwrap().contains("kept the offsets of"), "{:?}", found.reasons);
+    let (report, kept) = (&found.aligned.report, found.aligned.geometry.offsets());
+    assert_eq!((&report.offsets, report.loss), (&kept, report.loss_at_start));
+    assert_eq!((report.steps.len(), report.translation), (1, [0.0; 3]));
+    // Volume and errors are those of the offsets that are kept, not of the refined ones.
+    let geometry = &found.aligned.geometry;
+    let iteration = &params.refinement.iteration;
+    let judged = judge_offsets(iteration, geometry, &kept, made.images.view(), None, &NoProgress).unwrap();
+    assert_eq!(report.loss, judged.report.loss);
+    assert_eq!(report.residuals, judged.report.residuals);
+    assert_eq!(report.standard_errors, judged.report.standard_errors);
+    assert_eq!(found.aligned.volume, judged.volume);
+    assert_eq!(found.aligned.reprojections, judged.reprojections);
+}
+
+#[test]
+fn offsets_from_elsewhere_are_judged_as_those_that_are_found() {
+    let made = Made::new(TiltSeriesParams { seed: 12, ..Default::default() });
+    let params = OpticalFlowParams {
+        iteration: IterationParams { max_iterations: 4, ..Default::default() },
+        ..Default::default()
+    };
+    let mut found = made.align(&params);
+    let offsets = &found.report.offsets;
+    let (geometry, images) = (made.geometry(), made.images.view());
+    let judged = judge_offsets(&params.iteration, geometry, offsets, images, None, &NoProgress).unwrap();
+    assert_eq!(judged.report.history, [geometry.offsets(), offsets.clone()]);
+    // How they were found it cannot know.
+    found.report.method.clone_from(&judged.report.method);
+    (found.report.history, found.report.steps) = (judged.report.history.clone(), Vec::new());
+    (found.report.stop, found.report.halvings) = (judged.report.stop, 0);
+    found.report.centred_by = [0.0; 3];
+    assert_eq!(judged, found);
 }

@@ -56,6 +56,7 @@ impl Candidates {
         params: &LatticeSearchParams,
     ) -> Vec<(Lattice, Vec<usize>)> {
         let tolerance = 0.25 * params.tolerance;
+        let from_middle = from_middle(positions);
         let mut cells: Vec<(Lattice, Vec<usize>)> = vec![];
         for (k, first) in self.vectors.iter().enumerate() {
             for second in &self.vectors[..k] {
@@ -67,7 +68,7 @@ impl Candidates {
                 let Some(cell) = (Lattice { zero: [0.0; 2], a, b }).shortened() else { continue };
                 let known = cells.iter().any(|(other, _)| is_same_cell(&cell, other, tolerance));
                 if !known && params.allows(&cell) {
-                    cells.push((cell, most_shared(first, second, positions.len())));
+                    cells.push((cell, most_shared(first, second, &from_middle)));
                 }
             }
         }
@@ -203,11 +204,21 @@ fn shares(pairs: &[Pair], vector: [f64; 2], radius: f64, n: usize) -> Vec<u32> {
     shares
 }
 
-/// Points that take part in the vectors of both candidates most often.
-fn most_shared(first: &Candidate, second: &Candidate, n: usize) -> Vec<usize> {
+/// Points that take part in the vectors of both candidates most often; of equal ones those nearest to the middle of all,
+/// which are as near in a mirror image.
+fn most_shared(first: &Candidate, second: &Candidate, from_middle: &[f64]) -> Vec<usize> {
     let share = |k: usize| first.shares[k].min(second.shares[k]) * 16 + first.shares[k] + second.shares[k];
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_unstable_by_key(|&k| (std::cmp::Reverse(share(k)), k));
+    let mut order: Vec<usize> = (0..from_middle.len()).collect();
+    order.sort_unstable_by(|&k, &l| {
+        share(l).cmp(&share(k)).then(from_middle[k].total_cmp(&from_middle[l])).then(k.cmp(&l))
+    });
     order.truncate(ZEROS);
     order
+}
+
+/// Squared distance of every point from their mean.
+fn from_middle(positions: &[[f64; 2]]) -> Vec<f64> {
+    let n = positions.len() as f64;
+    let middle = [0, 1].map(|x| positions.iter().map(|p| p[x]).sum::<f64>() / n);
+    positions.iter().map(|p| squared(difference(*p, middle))).collect()
 }

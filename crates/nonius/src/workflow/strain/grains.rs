@@ -3,7 +3,7 @@
 use ndarray::{Array1, ArrayD};
 use nonius_blobfinder::{Lattice, Strain, StrainAxes, StrainParams, UnimodularBasis, strain};
 use nonius_clustering::{Graph, LabelMap, Neighbors, Overlap, merge_rows};
-use nonius_core::{Error, Result, check_not_negative, check_shape};
+use nonius_core::{Error, Result, check_not_negative, check_shape, median};
 use serde::{Deserialize, Serialize};
 
 use super::frames::Region;
@@ -226,16 +226,6 @@ pub fn map_strain(
         errors: over(&[4], &|s| s.errors().to_vec())?,
         references,
     })
-}
-
-/// Of the finite values; NaN if there is none.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut finite: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-    finite.sort_unstable_by(f64::total_cmp);
-    match finite.len() {
-        0 => f64::NAN,
-        n => 0.5 * (finite[(n - 1) / 2] + finite[n / 2]),
-    }
 }
 
 /// Of all vectors of `lattice`, those that the least strain makes of the reference's, and the greatest component of that

@@ -1,19 +1,19 @@
 //! Alignment of projections by a method that is chosen by name.
 
-use ndarray::{Array3, Axis};
+use ndarray::Array3;
 use nonius_core::tilt_series::Geometry;
-use nonius_core::{Error, NoProgress, Progress, Real, Result};
+use nonius_core::{Progress, Real, Result};
 use nonius_tomography::MitraParams;
 use nonius_tomography::alignment::{
     Aligned, Aligner, AlignmentReport, AngleParams, AutoParams, AxialProfileParams, CascadeParams,
     IterationParams, MomentsParams, OpticalFlowParams, PhaseMatchingParams, ReprojectionParams, SlicesParams,
     StartingPoint, StopReason, align, align_auto, align_axial_profile, align_cascade, align_line,
-    align_moments, align_slices, outliers, refine_angles,
+    align_moments, align_slices, judge_offsets, refine_angles,
 };
 use serde::{Deserialize, Serialize};
 
 use super::images::LineIntegrals;
-use super::reconstruct::{Reconstructed, ReconstructionParams, reconstruct_series};
+use super::reconstruct::{ReconstructionParams, reconstruct_series};
 
 /// How projections are aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -255,7 +255,7 @@ impl<F: Real> Series<'_, F> {
         let weights = weights.as_ref().map(|w| w.view());
         let refined =
             refine_angles(&aligned.geometry, images.view(), weights, &self.params.angles, self.progress)?;
-        let judged = self.judged(&refined.geometry)?;
+        let judged = self.judged(&refined.geometry, &refined.geometry.offsets())?;
         let mut report = aligned.report;
         report.method += " and angles";
         let Aligned { geometry, report: after, volume, reprojections } = judged;
@@ -266,86 +266,33 @@ impl<F: Real> Series<'_, F> {
         Ok((Aligned { geometry, report, volume, reprojections }, angles))
     }
 
-    /// What the report of an alignment says of offsets that are given.
-    fn judged(&self, geometry: &Geometry) -> Result<Aligned<F>> {
-        let iteration = IterationParams {
-            ignored: (0..geometry.len()).collect(),
-            max_iterations: 1,
-            center: false,
-            ..self.params.optical_flow.iteration.clone()
-        };
-        let still = OpticalFlowParams {
-            iteration,
-            coarse_smoothing: Vec::new(),
-            binning: Some(Vec::new()),
-            ..Default::default()
-        };
+    /// What an alignment by re-projection says of offsets that are given.
+    fn judged(&self, start: &Geometry, offsets: &[[f64; 2]]) -> Result<Aligned<F>> {
         let LineIntegrals { images, weights, .. } = self.integrals;
-        if self.progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
-        align(&still, geometry, images.view(), weights.as_ref().map(|w| w.view()), &NoProgress)
+        let weights = weights.as_ref().map(|w| w.view());
+        let params = &self.params.optical_flow.iteration;
+        judge_offsets(params, start, offsets, images.view(), weights, self.progress)
     }
 
-    /// The reconstruction that alignments by re-projection end with, of offsets that are given.
-    fn reconstructed(&self, geometry: &Geometry) -> Result<Reconstructed<F>> {
+    /// The same of those that were found in one go, with the errors that their method tells.
+    fn direct(&self, name: &str, start: &Geometry, found: Direct) -> Result<Aligned<F>> {
+        let judged = self.judged(start, &found.offsets)?;
+        let report = AlignmentReport {
+            method: name.to_owned(),
+            standard_errors: found.standard_errors,
+            degenerate: found.degenerate,
+            ..judged.report
+        };
+        Ok(Aligned { report, ..judged })
+    }
+
+    /// The loss of the reconstruction that alignments by re-projection end with.
+    fn loss(&self, geometry: &Geometry) -> Result<f64> {
         let IterationParams { reconstruction, final_iterations, .. } = &self.params.optical_flow.iteration;
         let mitra = MitraParams { iterations: *final_iterations, ..reconstruction.clone() };
         let params = ReconstructionParams { mitra, ..Default::default() };
-        reconstruct_series(geometry, self.integrals, &params, self.progress)
-    }
-
-    fn loss(&self, geometry: &Geometry) -> Result<f64> {
-        Ok(self.reconstructed(geometry)?.losses.last().copied().unwrap_or(0.0))
-    }
-
-    /// What an alignment by re-projection would say of offsets that were found in one go.
-    fn direct(&self, name: &str, start: &Geometry, found: Direct) -> Result<Aligned<F>> {
-        let before = start.offsets();
-        let geometry = start.clone().with_offsets(&found.offsets)?;
-        let loss_at_start = self.loss(start)?;
-        let Reconstructed { volume, reprojections, losses, residuals, .. } = self.reconstructed(&geometry)?;
-        let change: Vec<[f64; 2]> = found
-            .offsets
-            .iter()
-            .zip(&before)
-            .map(|(now, then)| [now[0] - then[0], now[1] - then[1]])
-            .collect();
-        let gauge = start.remove_translation(&change)?;
-        let report = AlignmentReport {
-            method: name.to_owned(),
-            history: vec![before, found.offsets.clone()],
-            offsets: found.offsets,
-            standard_errors: found.standard_errors,
-            steps: Vec::new(),
-            stop: StopReason::Tolerance,
-            halvings: 0,
-            loss: losses.last().copied().unwrap_or(0.0),
-            loss_at_start,
-            outliers: outliers(&residuals),
-            residuals,
-            degenerate: found.degenerate,
-            mass_spread: self.mass_spread(),
-            translation: gauge.translation.into(),
-            centred_by: [0.0; 3],
-            gauge_singular_values: gauge.singular_values,
-        };
-        Ok(Aligned { geometry, report, volume, reprojections })
-    }
-
-    /// Standard deviation of the images' sums over their mean; NaN where that is not above 0.
-    fn mass_spread(&self) -> f64 {
-        let LineIntegrals { images, weights, .. } = self.integrals;
-        let mut masses = vec![0.0; images.len_of(Axis(0))];
-        for ((i, j, k), value) in images.indexed_iter() {
-            if weights.as_ref().is_none_or(|weights| weights[[i, j, k]] > F::zero()) {
-                masses[i] += value.f64();
-            }
-        }
-        let n = masses.len() as f64;
-        let mean = masses.iter().sum::<f64>() / n;
-        let variance = masses.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / n;
-        if mean > 0.0 { variance.sqrt() / mean } else { f64::NAN }
+        let found = reconstruct_series(geometry, self.integrals, &params, self.progress)?;
+        Ok(found.losses.last().copied().unwrap_or(0.0))
     }
 }
 
