@@ -1,6 +1,6 @@
 //! `pynonius.clustering`.
 
-use ndarray::{ArrayD, ArrayViewD, Ix2, IxDyn};
+use ndarray::{ArrayD, ArrayView2, ArrayViewD, Ix2, IxDyn};
 use nonius::clustering as k;
 use nonius::core::{self, PassParams, Roi, masks, pass};
 use pyo3::prelude::*;
@@ -535,7 +535,7 @@ fn apply_scales<'py>(
     let scales = k::Scales { offsets, scales, per_frame };
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?.to_owned();
-    Ok(work::run(py, None, |_| Ok(scales.apply(features)?))?.to_python(py)?)
+    Ok(work::run_of_size(py, features.len(), None, |_| Ok(scales.apply(features)?))?.to_python(py)?)
 }
 
 /// The clusters of an ordering at one distance.
@@ -663,7 +663,7 @@ fn scale<'py>(py: Python<'py>, features: Any<'py>, scaling: Option<Any<'py>>) ->
     let scaling: k::Scaling = scaling.map(|word| of_object(&word, Hyphens)).transpose()?.unwrap_or_default();
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?.to_owned();
-    Ok(work::run(py, None, |_| Ok(k::scale(features, &scaling)?))?.to_python(py)?)
+    Ok(work::run_of_size(py, features.len(), None, |_| Ok(k::scale(features, &scaling)?))?.to_python(py)?)
 }
 
 #[pyfunction]
@@ -693,7 +693,9 @@ fn ward(
     let params: k::WardParams = of_keywords(params.as_ref(), Hyphens)?;
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    let tree = work::run(py, progress, |p| Ok(k::ward(features.to_owned(), &graph.0, &params, p)?))?;
+    let tree = work::run_of_size(py, pairs(features), progress, |p| {
+        Ok(k::ward(features.to_owned(), &graph.0, &params, p)?)
+    })?;
     Ok(Dendrogram::of(tree))
 }
 
@@ -708,7 +710,9 @@ fn linkage(
     let params: k::LinkageParams = of_keywords(params.as_ref(), Hyphens)?;
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    Ok(Dendrogram::of(work::run(py, progress, |p| Ok(k::linkage(features, &params, p)?))?))
+    Ok(Dendrogram::of(work::run_of_size(py, pairs(features), progress, |p| {
+        Ok(k::linkage(features, &params, p)?)
+    })?))
 }
 
 #[pyfunction]
@@ -723,7 +727,9 @@ fn graph_linkage(
     let params: k::GraphLinkageParams = of_keywords(params.as_ref(), Hyphens)?;
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    Ok(Dendrogram::of(work::run(py, progress, |p| Ok(k::graph_linkage(features, &graph.0, &params, p)?))?))
+    Ok(Dendrogram::of(work::run_of_size(py, pairs(features), progress, |p| {
+        Ok(k::graph_linkage(features, &graph.0, &params, p)?)
+    })?))
 }
 
 #[pyfunction]
@@ -794,7 +800,8 @@ fn dbscan<'py>(
     let params: k::DbscanParams = of_keywords(params.as_ref(), Hyphens)?;
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    Ok(work::run(py, progress, |p| Ok(k::dbscan(features, eps, &params, p)?))?.to_python(py)?)
+    Ok(work::run_of_size(py, pairs(features), progress, |p| Ok(k::dbscan(features, eps, &params, p)?))?
+        .to_python(py)?)
 }
 
 #[pyfunction]
@@ -808,7 +815,8 @@ fn hdbscan<'py>(
     let params: k::HdbscanParams = of_keywords(params.as_ref(), Hyphens)?;
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    Ok(work::run(py, progress, |p| Ok(k::hdbscan(features, &params, p)?))?.to_python(py)?)
+    Ok(work::run_of_size(py, pairs(features), progress, |p| Ok(k::hdbscan(features, &params, p)?))?
+        .to_python(py)?)
 }
 
 #[pyfunction]
@@ -822,14 +830,16 @@ fn optics<'py>(
     let params: k::OpticsParams = of_keywords(params.as_ref(), Hyphens)?;
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    Ok(work::run(py, progress, |p| Ok(k::optics(features, &params, p)?))?.to_python(py)?)
+    Ok(work::run_of_size(py, pairs(features), progress, |p| Ok(k::optics(features, &params, p)?))?
+        .to_python(py)?)
 }
 
 #[pyfunction]
 fn principal_components<'py>(py: Python<'py>, features: Any<'py>, n_components: usize) -> Outcome<Any<'py>> {
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
-    Ok(work::run(py, None, |_| Ok(k::principal_components(features, n_components)?))?.to_python(py)?)
+    Ok(work::run_of_size(py, features.len(), None, |_| Ok(k::principal_components(features, n_components)?))?
+        .to_python(py)?)
 }
 
 #[pyfunction]
@@ -850,7 +860,10 @@ fn silhouette<'py>(
     let features = Input::<f64>::new("features", &features)?;
     let features = features.view::<Ix2>()?;
     let labels = labels_of(&labels)?;
-    Ok(work::run(py, progress, |p| Ok(k::silhouette(features, &labels, &params, p)?))?.to_python(py)?)
+    Ok(work::run_of_size(py, pairs(features), progress, |p| {
+        Ok(k::silhouette(features, &labels, &params, p)?)
+    })?
+    .to_python(py)?)
 }
 
 #[pyfunction]
@@ -1123,4 +1136,9 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add_function(function)?;
     }
     Ok(())
+}
+
+/// How many values are looked at where every sample is compared with every other.
+fn pairs(features: ArrayView2<'_, f64>) -> usize {
+    features.len().saturating_mul(features.nrows())
 }

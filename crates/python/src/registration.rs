@@ -390,7 +390,7 @@ fn lucas_kanade<'py>(
 fn warp<'py>(py: Python<'py>, moving: Any<'py>, displacement: Any<'py>) -> Outcome<Any<'py>> {
     in_their_precision!((moving, displacement) F => {
         let (moving, displacement) = (moving.view::<Ix2>()?, displacement.view::<Ix3>()?);
-        Ok(work::run(py, None, |_| Ok(flow::warp(moving, displacement)?))?.to_python(py)?)
+        Ok(work::run_of_size(py, moving.len(), None, |_| Ok(flow::warp(moving, displacement)?))?.to_python(py)?)
     })
 }
 

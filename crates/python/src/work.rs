@@ -225,10 +225,23 @@ pub(crate) fn run<T: Send>(
     }
 }
 
-/// Fewest pixels of a scan for which it pays to wake the pool, which takes 20 µs.
+/// Fewest values for which it pays to wake the pool, which takes 20 µs.
 const WORTH_THE_POOL: usize = 1 << 14;
 
-/// [`run`], for a pass over a scan: one of few pixels is done before the pool would have begun.
+/// [`run`], of work that looks at about `n_values`: at few, it is done before the pool would have begun.
+pub(crate) fn run_of_size<T: Send>(
+    py: Python<'_>,
+    n_values: usize,
+    progress: Option<Py<PyAny>>,
+    work: impl FnOnce(&dyn Progress) -> Outcome<T> + Send,
+) -> Outcome<T> {
+    if progress.is_none() && n_values < WORTH_THE_POOL {
+        return py.detach(|| alone(work));
+    }
+    run(py, progress, work)
+}
+
+/// [`run_of_size`], for a pass over a scan.
 pub(crate) fn over<T: Send>(
     py: Python<'_>,
     scan: &Scan<'_>,
@@ -236,11 +249,7 @@ pub(crate) fn over<T: Send>(
     work: impl FnOnce(&dyn Progress) -> Outcome<T> + Send,
 ) -> Outcome<T> {
     let (h, w) = scan.frame_shape();
-    let n_pixels = scan.len().saturating_mul(h).saturating_mul(w);
-    if progress.is_none() && n_pixels < WORTH_THE_POOL {
-        return py.detach(|| alone(work));
-    }
-    run(py, progress, work)
+    run_of_size(py, scan.len().saturating_mul(h).saturating_mul(w), progress, work)
 }
 
 /// Short work, in this thread and without the interpreter.

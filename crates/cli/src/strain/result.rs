@@ -490,7 +490,7 @@ fn of_region(measured: &Measured, label: usize) -> [f64; 4] {
     let roi = labels.cluster(label);
     [&strain.xx, &strain.yy, &strain.xy, &strain.rotation].map(|map| {
         let values = roi.gather(map.view()).unwrap_or_default();
-        median(values.into_iter())
+        median(values)
     })
 }
 

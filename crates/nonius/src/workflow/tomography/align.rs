@@ -89,7 +89,7 @@ impl AlignmentParams {
     /// Checks the parameters of every method.
     ///
     /// # Errors
-    /// [`Error::Parameter`] names the first that cannot be.
+    /// [`Error::Parameter`](nonius_core::Error::Parameter) names the first that cannot be.
     pub fn validate(&self) -> Result<()> {
         self.optical_flow.validate()?;
         self.phase_matching.validate()?;
@@ -145,7 +145,8 @@ pub struct RefinedAngles {
 /// the start is that of `geometry` itself, so that it tells what the whole alignment was worth.
 ///
 /// # Errors
-/// [`Error::Parameter`] for parameters out of range, those of the method, [`Error::Cancelled`].
+/// [`Error::Parameter`](nonius_core::Error::Parameter) for parameters out of range, those of the method,
+/// [`Error::Cancelled`](nonius_core::Error::Cancelled).
 pub fn align_series<F: Real>(
     geometry: &Geometry,
     integrals: &LineIntegrals<F>,
