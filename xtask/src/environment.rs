@@ -51,6 +51,7 @@ pub(crate) const OF_PYNONIUS: Environment = Environment {
     pins: &[
         "maturin==1.16.0",
         "pytest==9.2.0",
+        "pytest-xdist==3.8.0",
         "mypy==2.4.1",
         "numpy==2.4.6",
         "scipy==1.17.1",

@@ -36,5 +36,7 @@ pub(crate) fn steps_of_python(steps: &mut Steps) -> Result<()> {
     // Not the release profile: its link-time optimisation takes minutes, and tests are of results.
     steps.quiet("pynonius is built", &mut module(&["maturin", "develop", "--profile", "dev"]))?;
     steps.quiet("types of pynonius", &mut module(&["mypy"]))?;
-    steps.shown("pynonius", &mut module(&["pytest", "-q", "-p", "no:cacheprovider"]))
+    // Several minutes of one core, most of them in the interpreter.
+    let tests = ["pytest", "-q", "-p", "no:cacheprovider", "-n", "logical", "--dist", "worksteal"];
+    steps.shown("pynonius", &mut module(&tests))
 }

@@ -53,6 +53,18 @@ def agree():
     return within
 
 
+def pytest_sessionfinish(session):
+    """A process of pytest-xdist sends its part of the figures to the one that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["agreements"] = AGREEMENTS
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    for name, (difference, limit) in node.workeroutput.get("agreements", {}).items():
+        AGREEMENTS[name] = (max(AGREEMENTS.get(name, (0.0, limit))[0], difference), limit)
+
+
 def pytest_terminal_summary(terminalreporter):
     """The figures of docs/python.md."""
     if AGREEMENTS:
