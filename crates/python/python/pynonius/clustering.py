@@ -146,7 +146,7 @@ class KMeansParams(TypedDict, total=False):
 
 
 class DbscanParams(TypedDict, total=False):
-    """What a core is."""
+    """A sample with ``min_samples`` within the distance, itself among them, is a core; ``memory_limit`` in bytes."""
 
     min_samples: int
     memory_limit: int
@@ -161,14 +161,15 @@ class OpticsParams(TypedDict, total=False):
 
 
 class HdbscanParams(TypedDict, total=False):
-    """What a cluster is."""
+    """Fewer samples than ``min_cluster_size`` make no cluster; the more ``min_samples``, the more are noise."""
 
     min_cluster_size: int
     min_samples: int
 
 
 class MixtureParams(TypedDict, total=False):
-    """How a mixture of Gaussians is fitted."""
+    """How a mixture of Gaussians is fitted: ``regularization`` is added to variances, in squared units of the features;
+    ``tolerance`` is the change of the lower bound that ends it."""
 
     covariances: Literal["full", "diagonal"]
     regularization: float
@@ -178,7 +179,13 @@ class MixtureParams(TypedDict, total=False):
 
 
 class DeflectionParams(TypedDict, total=False):
-    """How the detector lies against the scan, and what is taken off."""
+    """How the detector lies against the scan, and what is taken off.
+
+    - ``center``: where the undeflected beam hits, (y, x) px, default half the size of the frame
+    - ``scan_rotation``: θ degrees of ``(y', x') = [[cos θ, sin θ], [−sin θ, cos θ]] (y, x)``
+    - ``flip_y``: the detector's y axis points the other way; undone before the rotation
+    - ``regression``: what is taken off in the end
+    """
 
     center: tuple[float, float] | None
     scan_rotation: float
@@ -222,9 +229,13 @@ class ScaledFeatures(NamedTuple):
     """Features and what they were scaled by."""
 
     features: Floats
+    #: taken off each column
     offsets: Floats
+    #: by what it is then divided; 0 makes it 0
     scales: Floats
+    #: numbers of columns whose scale is 0
     dead_columns: Integers
+    #: numbers of rows that are 0 everywhere, where each row was divided
     dead_rows: Integers
     #: whether each row was also divided by the sum of its absolute values
     per_frame: bool
@@ -272,11 +283,17 @@ class PolarMap(NamedTuple):
 class DeflectionField(NamedTuple):
     """The field that centres of mass make, over the scan."""
 
+    #: px
     y: Floats
+    #: px
     x: Floats
+    #: (3, 2) px: constant, slope along scan y, slope along scan x, each (y, x)
     removed: Floats
+    #: px
     magnitude: Floats
+    #: px per position of the scan
     divergence: Floats
+    #: px per position of the scan
     curl: Floats
 
 
@@ -284,8 +301,10 @@ class KMeansClusters(NamedTuple):
     """Clusters of k-means."""
 
     labels: Integers
+    #: one row for each cluster
     centers: Floats
     sizes: Integers
+    #: of the distances of samples from their centres
     sum_of_squares: float
     n_iterations: int
     converged: bool
@@ -295,6 +314,7 @@ class DbscanClusters(NamedTuple):
     """Clusters by density; −1 is noise."""
 
     labels: Integers
+    #: which samples are cores
     cores: Bools
     n_clusters: int
 
@@ -303,18 +323,26 @@ class HdbscanClusters(NamedTuple):
     """Clusters by density that persist; −1 is noise."""
 
     labels: Integers
+    #: how firmly every sample belongs to its cluster, 0 (noise) to 1
     memberships: Floats
+    #: of every cluster: the greater, the more it stands out
     stabilities: Floats
 
 
 class GaussianMixture(NamedTuple):
     """A mixture of Gaussians."""
 
+    #: the most probable component
     labels: Integers
+    #: (sample, component)
     probabilities: Floats
+    #: share of every component
     weights: Floats
+    #: (component, column)
     means: Floats
+    #: (component, column, column)
     covariances: Floats
+    #: mean logarithm of the density of samples
     lower_bound: float
     n_iterations: int
     converged: bool
@@ -323,9 +351,12 @@ class GaussianMixture(NamedTuple):
 class OpticsOrdering(NamedTuple):
     """The order of rows in which neighbours by density stand beside one another."""
 
+    #: numbers of the samples as they were visited; what follows is by number of the sample
     order: Integers
+    #: infinite for the first of a component
     reachability: Floats
     core_distances: Floats
+    #: −1 for the first of a component
     predecessors: Integers
 
     def clusters_at(self, eps: float) -> Integers:
@@ -340,10 +371,15 @@ class OpticsOrdering(NamedTuple):
 class PrincipalComponents(NamedTuple):
     """Directions of greatest variance, strongest first."""
 
+    #: of every column
     mean: Floats
+    #: one row of length 1 for each
     components: Floats
+    #: along each, divisor N − 1
     variances: Floats
+    #: of all columns
     total_variance: float
+    #: (sample, component)
     scores: Floats
 
     def scores_of(self, features: ArrayLike) -> Floats:

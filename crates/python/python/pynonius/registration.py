@@ -230,7 +230,8 @@ class SeriesRegistration(NamedTuple):
 
 
 class Pose(NamedTuple):
-    """Rotation ``angle`` degrees and ``scale`` about the middle of the frame, then ``shift`` (y, x) px."""
+    """Rotation by ``angle`` degrees, counter-clockwise on a screen whose rows run down, and ``scale`` about the middle
+    of the frame, then ``shift`` (y, x) px."""
 
     angle: float
     scale: float
@@ -482,7 +483,12 @@ def warp_polar(
     center: ArrayLike | None = None,
     scaling: Literal["linear", "log"] = "linear",
 ) -> Reals:
-    """An image over (angle, distance from `center`), the latter up to `radius` px."""
+    """An image over (angle, distance from `center`), the latter up to `radius` px.
+
+    Row i of ``shape[0]`` looks along ``2 π i / shape[0]`` from +x towards +y, which is opposite to `Pose.angle`: what
+    is turned by a positive angle moves to smaller rows. `center` (y, x) px is that of the frame by default; outside of
+    the frame is 0.
+    """
     return _native.warp_polar(image, radius, shape, center, scaling)
 
 
