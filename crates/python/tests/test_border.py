@@ -592,6 +592,53 @@ def test_a_template_for_each_position(rng):
     assert small.params["radius"] == 3 and "radius=3.0" in repr(small)
 
 
+def test_a_template_is_as_good_as_its_keywords(rng):
+    frames = rng.normal(size=(3, 24, 24))
+    places = [(12, 12), (5, 18), (1, 2)]
+    for params in (
+        {"kind": "background_subtraction", "radius": 2.0, "radius_outer": 3.5},
+        {"kind": "circular", "radius": 3.0, "search": 7.0},
+        {"kind": "radial_gradient_background_subtraction", "radius": 2.3},
+    ):
+        template = blobfinder.Template(**params)
+        for border in ("keep", "rebalance", "drop"):
+            same(
+                clustering.features(frames, places, template=template, border=border),
+                clustering.features(frames, places, template=params, border=border),
+            )
+        same(
+            clustering.feature_masks((24, 24), places, template=template),
+            clustering.feature_masks((24, 24), places, template=params),
+        )
+    weights = rng.random((5, 5))
+    np.testing.assert_allclose(
+        clustering.features(frames, places[:2], template=blobfinder.Template.from_image(weights, search=2.0)),
+        clustering.features(frames, places[:2], weights=weights),
+    )
+    with pytest.raises(pynonius.Error, match="weights: expected none beside a Template"):
+        clustering.features(frames, places, template=template, weights=weights)
+
+
+def test_standard_errors_are_roots_of_variances(rng):
+    disk = blobfinder.Template(radius=4)
+    frames = rng.poisson([disks((32, 32), [(15, 17.2)], 4, 60, 5)] * 3)
+    found = blobfinder.correlate_frames(frames, disk, [(15, 17), (15, 16)])
+    assert found.standard_errors.shape == (3, 2, 2) and found.standard_errors.dtype == np.float32
+    for axis in (0, 1):
+        variances = found.covariances[..., axis, axis]
+        # Of single precision.
+        np.testing.assert_allclose(found.standard_errors[..., axis] ** 2, variances, rtol=1e-6)
+    assert (found.standard_errors[:, 0] > 0).all()
+    unknown = blobfinder.correlate_frames(frames, disk, [(15, 17)], refinement="pixel")
+    assert np.isnan(unknown.standard_errors).all() == np.isnan(unknown.covariances).all()
+    peaks = blobfinder.CorrelationPlan((32, 32), disk).run(frames[0], [(15, 17)])
+    np.testing.assert_allclose(peaks.standard_errors[0], np.sqrt(np.diag(peaks.covariances[0])))
+    series = registration.register_series(frames, registration={"frame": "periodic"})
+    pair = series.pairs[0]
+    np.testing.assert_allclose(series.errors[pair.moving], pair.registration.errors)
+    assert series.errors.shape == (3, 2)
+
+
 def test_clusters_and_their_maps(rng):
     features = np.concatenate([rng.normal(size=(20, 3)), rng.normal(8, 1, (20, 3))])
     ordering = clustering.optics(features, min_samples=4)

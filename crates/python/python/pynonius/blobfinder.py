@@ -322,22 +322,37 @@ class Peaks(NamedTuple):
     heights: Floats
     #: slopes of the tightest cones
     elevations: Floats
-    #: (n, 2, 2) px²
+    #: (n, 2, 2) px², NaN where there is none
     covariances: Floats
     #: numbers of `PeakStatus`
     status: NDArray[np.uint8]
+
+    @property
+    def standard_errors(self) -> Floats:
+        """Of ``refineds``, (n, 2) px: roots of the diagonals of ``covariances``."""
+        return np.sqrt(np.diagonal(self.covariances, axis1=-2, axis2=-1))
 
 
 class Disks(NamedTuple):
     """Disks of every sample: first axis the sample, second the position that was asked."""
 
+    #: (sample, position, 2) whole pixels
     centers: NDArray[np.int32]
+    #: (sample, position, 2) px
     refineds: NDArray[np.float32]
+    #: correlation at the centres
     peak_values: NDArray[np.float32]
+    #: slopes of the tightest cones
     peak_elevations: NDArray[np.float32]
+    #: (sample, position, 2, 2) px², NaN where there is none
     covariances: NDArray[np.float32]
     #: numbers of `PeakStatus`
     status: NDArray[np.uint8]
+
+    @property
+    def standard_errors(self) -> NDArray[np.float32]:
+        """Of ``refineds``, (sample, position, 2) px: roots of the diagonals of ``covariances``."""
+        return np.sqrt(np.diagonal(self.covariances, axis1=-2, axis2=-1))
 
 
 class Blobfinder(NamedTuple):
@@ -526,6 +541,16 @@ class StrainMap(NamedTuple):
     rotation: Floats
     errors: Floats
     reference: Lattice
+
+
+def _as_template(given: Any, compatible: bool) -> Template:
+    """A `Template`, one of a dict of `TemplateParams`, or one of a picture of a disk, with LiberTEM-blobfinder's raster
+    if `compatible`."""
+    if isinstance(given, Template):
+        made = given
+    else:
+        made = Template(**given) if isinstance(given, dict) else Template.from_image(given)
+    return made.compatible() if compatible else made
 
 
 def correlation_map(

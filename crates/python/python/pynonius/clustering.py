@@ -16,8 +16,9 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 from numpy.typing import ArrayLike
 
 from . import _native
+from ._errors import Error
 from ._keywords import keywords_of
-from ._native import Dendrogram, Graph
+from ._native import Dendrogram, Graph, Template
 from ._types import Bools, Floats, Integers, Progress
 
 __all__ = [
@@ -106,10 +107,10 @@ Numbering = Literal["canonical", "by_size", "scikit_learn"]
 
 
 class FeatureParams(TypedDict, total=False):
-    """``template``: a dict of `pynonius.blobfinder.TemplateParams`; ``border``: what becomes of masks that are cut,
-    ``"keep"``, ``"rebalance"``, ``"drop"``, ``"error"``."""
+    """``template``: a `pynonius.blobfinder.Template`, or a dict of `pynonius.blobfinder.TemplateParams`; ``border``:
+    what becomes of masks that are cut, ``"keep"``, ``"rebalance"``, ``"drop"``, ``"error"``."""
 
-    template: dict[str, Any]
+    template: Template | dict[str, Any]
     border: Literal["keep", "rebalance", "drop", "error"]
 
 
@@ -461,11 +462,35 @@ def features(
     progress: Progress | None = None,
     **params: Unpack[FeatureParams],
 ) -> Floats:
-    """Feature vectors: sums under a small template at `positions` (n, 2), one row per sample; `shifts` (sample, 2)
-    move the templates with each frame, `weights` (y, x) stand for the template."""
+    """Feature vectors: sums under a small template at `positions` (n, 2), whole px, one row per sample and one column
+    per mask: as many as positions, unless ``border="drop"`` leaves some out.
+
+    `shifts` (sample, 2), whole px, move the templates with each frame; `weights` (y, x) stand for the template.
+
+    >>> import numpy as np
+    >>> frames = np.zeros((2, 9, 9)); frames[1, 4, 5] = 7
+    >>> features(frames, [(4, 5)], template=Template(radius=2)).tolist()
+    [[0.0], [7.0]]
+    """
+    weights, plain = _weights_of_template(weights, params)
     return _native.features(
-        frames, positions, shifts=shifts, weights=weights, roi=roi, progress=progress, **params
+        frames, positions, shifts=shifts, weights=weights, roi=roi, progress=progress, **plain
     )
+
+
+def _weights_of_template(
+    weights: ArrayLike | None, params: FeatureParams
+) -> tuple[ArrayLike | None, dict[str, Any]]:
+    """A `Template` as weights, since Rust makes templates of features from a formula only."""
+    plain: dict[str, Any] = dict(params)
+    template = plain.get("template")
+    if not isinstance(template, Template):
+        return weights, plain
+    if weights is not None:
+        raise Error("weights: expected none beside a Template, for which they would stand")
+    del plain["template"]
+    c = template.crop_size
+    return template.mask((2 * c + 1, 2 * c + 1), (c, c)), plain
 
 
 @keywords_of(FeatureParams)
@@ -478,7 +503,8 @@ def feature_masks(
 ) -> FeatureMasks:
     """The masks of `features` for frames of `shape`. Their sum is a virtual detector, a dark-field image of all
     positions together."""
-    return _native.feature_masks(shape, positions, weights=weights, **params)
+    weights, plain = _weights_of_template(weights, params)
+    return _native.feature_masks(shape, positions, weights=weights, **plain)
 
 
 def virtual_detectors(

@@ -10,6 +10,7 @@ Choices with a number are written as a dict: ``refinement={"upsampled": {"factor
 
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _native
@@ -227,6 +228,11 @@ class SeriesRegistration(NamedTuple):
     statuses: list[Status]
     #: the pairs that were compared
     pairs: list[PairRegistration]
+
+    @property
+    def errors(self) -> Floats:
+        """Standard errors (frame, 2) px of ``shifts``: roots of the diagonals of ``covariances``."""
+        return np.sqrt(np.diagonal(self.covariances, axis1=-2, axis2=-1))
 
 
 class Pose(NamedTuple):
