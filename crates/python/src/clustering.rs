@@ -363,20 +363,30 @@ impl Dendrogram {
         Ok(self.tree.cophenetic(i, j)?)
     }
 
-    /// A label for every sample.
-    #[pyo3(signature = (n_clusters=None, *, distance=None, monotone=false, numbering=None))]
+    /// A label for every sample, as a row or, if all positions of a scan are samples, as an array of its `shape`.
+    #[pyo3(signature = (n_clusters=None, shape=None, *, distance=None, monotone=false, numbering=None))]
     fn labels<'py>(
         &self,
         py: Python<'py>,
         n_clusters: Option<usize>,
+        shape: Option<Vec<usize>>,
         distance: Option<f64>,
         monotone: bool,
         numbering: Option<Any<'py>>,
     ) -> Outcome<Any<'py>> {
+        let n = self.tree.n_samples();
+        let shape = shape.unwrap_or_else(|| vec![n]);
+        if shape.iter().try_fold(1_usize, |n, &side| n.checked_mul(side)) != Some(n) {
+            let must_be = format!("of {n} positions, one for each sample; `label_map` takes a roi");
+            return Err(Failure::input(format!("shape must be {must_be}, got {shape:?}")));
+        }
         let cut = cut_at(n_clusters, distance, monotone)?;
         let numbering: Option<k::Numbering> = numbering.map(|word| of_object(&word, Hyphens)).transpose()?;
         let labels = self.tree.labels(cut, numbering.unwrap_or_default())?;
-        Ok(labels.into_iter().map(|label| label as i64).collect::<Vec<i64>>().to_python(py)?)
+        let labels: ndarray::Array1<i64> = labels.into_iter().map(|label| label as i64).collect();
+        let labels =
+            labels.into_shape_with_order(shape).map_err(|error| Failure::input(format!("shape: {error}")))?;
+        Ok(moved(py, labels)?)
     }
 
     /// Where the number of clusters seems to be, if anywhere.

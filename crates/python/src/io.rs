@@ -2,8 +2,9 @@
 
 use nonius::core::{Axis, Missing, ReadFrames, Scan};
 use nonius::io::{self, AttributeValue, Card};
+use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyString, PyTuple};
 
 use crate::arrays::{Input, Numbers, moved, with_numbers};
 use crate::errors::{Failure, Outcome};
@@ -310,6 +311,19 @@ impl ScanFile {
     pub(crate) fn scan(&self) -> &Scan<'static> {
         &self.file.scan
     }
+
+    /// The frame at a position that there is.
+    fn frame_at<'py>(&self, py: Python<'py>, position: usize) -> Outcome<Any<'py>> {
+        let scan = self.scan();
+        let Some(frame) = scan.frame_of(position) else {
+            let fill = match scan.missing() {
+                Missing::Fill(value) => value,
+                _ => f64::NAN,
+            };
+            return Ok(ndarray::Array2::from_elem(scan.frame_shape(), fill).to_python(py)?);
+        };
+        Ok(work::here(py, || Ok(scan.frames().frame::<f64>(frame)?))?.to_python(py)?)
+    }
 }
 
 #[pymethods]
@@ -327,7 +341,7 @@ impl ScanFile {
     /// Shape of the scan, without the frames'.
     #[getter]
     fn scan_shape<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
-        Ok(pyo3::types::PyTuple::new(py, self.file.scan.shape())?.into_any())
+        Ok(PyTuple::new(py, self.file.scan.shape())?.into_any())
     }
 
     #[getter]
@@ -399,21 +413,49 @@ impl ScanFile {
         self.file.scan.len()
     }
 
-    /// The frame at a position of the scan, in double precision.
+    /// Shape of the scan with that of the frames behind, as an array of all frames would have it.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        let scan = self.scan();
+        let (h, w) = scan.frame_shape();
+        Ok(PyTuple::new(py, [scan.shape(), &[h, w]].concat())?.into_any())
+    }
+
+    /// The frame at a position, whose number counts along the last axis of the scan first; in double precision.
     fn frame<'py>(&self, py: Python<'py>, position: usize) -> Outcome<Any<'py>> {
-        let scan = &self.file.scan;
-        let Some(frame) = scan.frame_of(position) else {
-            let fill = match scan.missing() {
-                Missing::Fill(value) => value,
-                _ => f64::NAN,
-            };
-            if position < scan.len() {
-                return Ok(ndarray::Array2::from_elem(scan.frame_shape(), fill).to_python(py)?);
-            }
-            let problem = format!("position: expected one below {}, got {position}", scan.len());
-            return Err(Failure::input(problem));
+        let n = self.scan().len();
+        if position >= n {
+            return Err(Failure::input(format!("position: expected one below {n}, got {position}")));
+        }
+        self.frame_at(py, position)
+    }
+
+    /// The frame at the position with one index for each axis of the scan, negative ones from the end; in double
+    /// precision.
+    fn __getitem__<'py>(&self, py: Python<'py>, position: Any<'py>) -> Outcome<Any<'py>> {
+        let shape = self.scan().shape();
+        let indices: PyResult<Vec<i64>> = match position.cast::<PyTuple>() {
+            Ok(several) => several.extract(),
+            Err(_) => position.extract().map(|index| vec![index]),
         };
-        Ok(work::here(py, || Ok(scan.frames().frame::<f64>(frame)?))?.to_python(py)?)
+        // Not an IndexError, at which a loop over the scan would end as if it had no frames.
+        let indices = indices.ok().filter(|indices| indices.len() == shape.len()).ok_or_else(|| {
+            let must_be = format!("{} whole numbers, one for each axis of the scan", shape.len());
+            Failure::input(format!("position: expected {must_be}, got {position}"))
+        })?;
+        let mut at = 0;
+        for (&index, &side) in indices.iter().zip(shape) {
+            let from_start = if index < 0 { index.saturating_add_unsigned(side as u64) } else { index };
+            match usize::try_from(from_start).ok().filter(|&index| index < side) {
+                Some(index) => at = at * side + index,
+                None => {
+                    let problem =
+                        format!("position: expected one within the scan {shape:?}, got {indices:?}");
+                    return Err(PyIndexError::new_err(problem).into());
+                }
+            }
+        }
+        self.frame_at(py, at)
     }
 }
 

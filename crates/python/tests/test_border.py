@@ -348,6 +348,29 @@ def test_scans_in_files_are_scans_in_memory(tmp_path, rng):
         scan.frame(12)
 
 
+def test_frames_of_a_scan_by_their_place(tmp_path, rng):
+    frames = rng.poisson(9, (3, 4, 16, 20)).astype("u2")
+    np.save(tmp_path / "scan.npy", frames)
+    scan = io.open_scan(tmp_path / "scan.npy")
+    assert scan.shape == frames.shape and len(scan) == 12
+    np.testing.assert_array_equal(scan[1, 2], frames[1, 2])
+    np.testing.assert_array_equal(scan[-1, np.int64(-4)], frames[2, 0])
+    np.testing.assert_array_equal(scan[2, 3], scan.frame(11))
+    for outside in ((3, 0), (0, -5), (0, 1 << 62), (-(1 << 63), 0)):
+        with pytest.raises(IndexError, match="position: expected one within the scan .3, 4."):
+            scan[outside]
+    for wrong in (0, (0, 0, 0), (), (0, slice(2)), (1.0, 0), "ab", [0, 1], None, (1 << 70, 0)):
+        with pytest.raises(pynonius.Error, match="position: expected 2 whole numbers"):
+            scan[wrong]
+    # A loop that found no frames would look like an empty scan.
+    with pytest.raises(pynonius.Error):
+        list(scan)
+    row = io.open_scan(tmp_path / "scan.npy", scan={"shape": [12]})
+    np.testing.assert_array_equal(list(row), frames.reshape(12, 16, 20))
+    short = io.open_scan(tmp_path / "scan.npy", scan={"shape": [13], "missing": {"fill": 5.0}})
+    np.testing.assert_array_equal(short[-1], np.full((16, 20), 5.0))
+
+
 def test_a_dark_frame_may_have_underscores_in_its_name(tmp_path):
     np.save(tmp_path / "a_scan.npy", np.full((2, 2, 4, 4), 5.0))
     np.save(tmp_path / "dark_of_today.npy", np.full((4, 4), 2.0))
@@ -592,6 +615,53 @@ def test_a_template_for_each_position(rng):
     assert small.params["radius"] == 3 and "radius=3.0" in repr(small)
 
 
+def test_a_template_is_as_good_as_its_keywords(rng):
+    frames = rng.normal(size=(3, 24, 24))
+    places = [(12, 12), (5, 18), (1, 2)]
+    for params in (
+        {"kind": "background_subtraction", "radius": 2.0, "radius_outer": 3.5},
+        {"kind": "circular", "radius": 3.0, "search": 7.0},
+        {"kind": "radial_gradient_background_subtraction", "radius": 2.3},
+    ):
+        template = blobfinder.Template(**params)
+        for border in ("keep", "rebalance", "drop"):
+            same(
+                clustering.features(frames, places, template=template, border=border),
+                clustering.features(frames, places, template=params, border=border),
+            )
+        same(
+            clustering.feature_masks((24, 24), places, template=template),
+            clustering.feature_masks((24, 24), places, template=params),
+        )
+    weights = rng.random((5, 5))
+    np.testing.assert_allclose(
+        clustering.features(frames, places[:2], template=blobfinder.Template.from_image(weights, search=2.0)),
+        clustering.features(frames, places[:2], weights=weights),
+    )
+    with pytest.raises(pynonius.Error, match="weights: expected none beside a Template"):
+        clustering.features(frames, places, template=template, weights=weights)
+
+
+def test_standard_errors_are_roots_of_variances(rng):
+    disk = blobfinder.Template(radius=4)
+    frames = rng.poisson([disks((32, 32), [(15, 17.2)], 4, 60, 5)] * 3)
+    found = blobfinder.correlate_frames(frames, disk, [(15, 17), (15, 16)])
+    assert found.standard_errors.shape == (3, 2, 2) and found.standard_errors.dtype == np.float32
+    for axis in (0, 1):
+        variances = found.covariances[..., axis, axis]
+        # Of single precision.
+        np.testing.assert_allclose(found.standard_errors[..., axis] ** 2, variances, rtol=1e-6)
+    assert (found.standard_errors[:, 0] > 0).all()
+    unknown = blobfinder.correlate_frames(frames, disk, [(15, 17)], refinement="pixel")
+    assert np.isnan(unknown.standard_errors).all() == np.isnan(unknown.covariances).all()
+    peaks = blobfinder.CorrelationPlan((32, 32), disk).run(frames[0], [(15, 17)])
+    np.testing.assert_allclose(peaks.standard_errors[0], np.sqrt(np.diag(peaks.covariances[0])))
+    series = registration.register_series(frames, registration={"frame": "periodic"})
+    pair = series.pairs[0]
+    np.testing.assert_allclose(series.errors[pair.moving], pair.registration.errors)
+    assert series.errors.shape == (3, 2)
+
+
 def test_clusters_and_their_maps(rng):
     features = np.concatenate([rng.normal(size=(20, 3)), rng.normal(8, 1, (20, 3))])
     ordering = clustering.optics(features, min_samples=4)
@@ -608,6 +678,11 @@ def test_clusters_and_their_maps(rng):
     tree = clustering.ward(features, clustering.Graph.grid((5, 8)))
     labels = tree.label_map(2, shape=(5, 8))
     np.testing.assert_array_equal(labels.ravel(), tree.labels(2))
+    np.testing.assert_array_equal(tree.labels(2, (5, 8)), labels)
+    np.testing.assert_array_equal(tree.labels(distance=0.0, shape=(40,)), tree.labels(distance=0.0))
+    for shape in ((8,), (5, 9), (), (1 << 63, 2), (40, 0)):
+        with pytest.raises(pynonius.Error, match="shape must be of 40 positions"):
+            tree.labels(2, shape)
     assert tree.n_roots == 1 and tree.sizes[-1] == 40 and tree.parents[-1] == 78
     assert tree.n_clusters(tree.distances[-1]) == 2
     assert clustering.cluster_sizes(labels).sum() == 40

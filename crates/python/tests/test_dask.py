@@ -40,8 +40,9 @@ def test_disks_do_not_depend_on_chunks(frames, chunks):
 
 
 def test_several_processes(client, frames):
-    found = nd.correlate_frames(da.from_array(frames, (1, 5, 48, 40)), TEMPLATE, PEAKS)
-    alone = blobfinder.correlate_frames(frames, blobfinder.Template(**TEMPLATE), PEAKS)
+    template = blobfinder.Template(**TEMPLATE)
+    found = nd.correlate_frames(da.from_array(frames, (1, 5, 48, 40)), template, PEAKS)
+    alone = blobfinder.correlate_frames(frames, template, PEAKS)
     np.testing.assert_array_equal(found["refineds"].compute().reshape(-1, 2, 2), alone.refineds)
 
 

@@ -96,6 +96,23 @@ def test_integration(ctx, dataset, frames):
     np.testing.assert_array_equal(result["integration"].data.reshape(alone.shape), alone)
 
 
+def test_a_template_and_masks_that_are_left_out(ctx, dataset, frames):
+    template = blobfinder.Template(**TEMPLATE)
+    positions = [(32, 33), (1, 1)]
+    disks, features = ctx.run_udf(
+        dataset,
+        [
+            udfs.CorrelationUDF(PEAKS, template),
+            udfs.FeatureVectorUDF(positions, template=template, border="drop"),
+        ],
+    )
+    alone = blobfinder.correlate_frames(frames, template, PEAKS)
+    np.testing.assert_array_equal(disks["refineds"].data.reshape(alone.refineds.shape), alone.refineds)
+    kept = clustering.features(frames, positions, template=TEMPLATE, border="drop")
+    assert kept.shape == (48, 1)
+    np.testing.assert_array_equal(features["features"].data.reshape(kept.shape), kept)
+
+
 def test_features_and_statistics_in_one_run(ctx, dataset, frames):
     positions = np.round(PEAKS).astype(int)
     features, statistics = ctx.run_udf(

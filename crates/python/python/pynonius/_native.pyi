@@ -181,6 +181,7 @@ class Dendrogram:
     def labels(
         self,
         n_clusters: int | None = None,
+        shape: tuple[int, ...] | None = None,
         *,
         distance: float | None = None,
         monotone: bool = False,
@@ -195,6 +196,9 @@ class Scan:
     def path(self) -> str: ...
     @property
     def format(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the scan with that of the frames behind: ``(*scan_shape, *frame_shape)``."""
     @property
     def scan_shape(self) -> tuple[int, ...]: ...
     @property
@@ -211,8 +215,12 @@ class Scan:
     def n_missing(self) -> int: ...
     @property
     def frame_numbers(self) -> Integers: ...
-    def __len__(self) -> int: ...
-    def frame(self, position: int) -> Floats: ...
+    def __len__(self) -> int:
+        """Number of positions, along all axes of the scan."""
+    def __getitem__(self, position: int | tuple[int, ...]) -> Floats:
+        """The frame at ``scan[y, x]``, one index for each axis, in double precision; negative ones from the end."""
+    def frame(self, position: int) -> Floats:
+        """The frame with a number from 0 to ``len(scan) - 1``, counted along the last axis of the scan first."""
 
 class TangentPlane:
     """How pixels lie on the sky: the plane that touches it at `reference_sky` (right ascension, declination), degrees,

@@ -117,7 +117,8 @@ class TemplateParams(TypedDict, total=False):
 
 
 class DataTemplateParams(TypedDict, total=False):
-    """A disk from a picture of the vacuum beam."""
+    """A disk from a picture of the vacuum beam: ``threshold`` from 0 (darkest pixel) to 1 (brightest) above which it is
+    disk, ``gradient`` whether it rises towards its edge, ``search`` how far to look, px."""
 
     threshold: float
     gradient: bool
@@ -143,7 +144,16 @@ class CorrelationParams(TypedDict, total=False):
 
 
 class PeakParams(TypedDict, total=False):
-    """Which maxima of an image are peaks."""
+    """Which maxima of an image are peaks.
+
+    - ``n_peaks``: at most so many
+    - ``min_distance``: of two that are closer, px, the higher one stays
+    - ``threshold_abs``: least height; ``threshold_rel``: the same from 0 to 1 between the least and the greatest pixel.
+      By default there is none, and noise fills up the list
+    - ``border``: width px in which there are no peaks
+    - ``refine``: positions by a paraboloid, not by whole pixels
+    - ``elevation_radius``: how far around a peak its elevation looks, px; the radius of a disk suits
+    """
 
     n_peaks: int
     min_distance: float
@@ -173,7 +183,13 @@ class MatchParams(TypedDict, total=False):
 
 
 class RefineParams(TypedDict, total=False):
-    """How lattices are followed through a scan; ``matching`` is ``{"fast": MatchParams}`` or ``{"affine": loss}``."""
+    """How lattices are followed through a scan; ``matching`` is ``{"fast": MatchParams}`` or ``{"affine": loss}``.
+
+    - ``max_index``: greatest |i| and |j| that are looked at, or ``indices`` (n, 2) in their place
+    - ``margin``: positions nearer to the frame's edge are left out, px; by default the template's ``search``
+    - ``neighbor_rounds``: how often frames without a lattice start anew from those of their neighbours, default 0
+    - ``truncate_positions``: cut to whole pixels, not rounded, as LiberTEM-blobfinder does
+    """
 
     max_index: int
     indices: ArrayLike | None
@@ -186,7 +202,15 @@ class RefineParams(TypedDict, total=False):
 
 
 class LatticeSearchParams(TypedDict, total=False):
-    """How a lattice is looked for without a start; lengths in px."""
+    """How a lattice is looked for without a start; lengths in px.
+
+    - ``tolerance``: how far from its place a point may lie at most
+    - ``min_weight``: points of less take no part; ``min_match``: fewer make no lattice
+    - ``min_length``, ``max_length``: of the vectors of the reduced cell
+    - ``max_accidental``: only lattices of which chance would make fewer than this in one search
+    - ``candidates``: vectors (n, 2) that are tried besides the guessed, of which ``max_candidates`` are combined
+    - ``zero``: which point has index (0, 0), default that nearest to the first
+    """
 
     tolerance: float
     min_weight: float
@@ -218,7 +242,7 @@ class FullMatchParams(TypedDict, total=False):
 
 
 class StrainParams(TypedDict, total=False):
-    """``axes``: ``{"angle": degrees}`` or ``"along_a"``; ``align``: whether bases are made comparable first."""
+    """``axes``: ``{"angle": degrees}`` of the x axis of strain, from +x of the frame towards +y, or ``"along_a"``; ``align``: whether bases are made comparable first."""
 
     axes: Literal["along_a"] | dict[str, float]
     align: bool
@@ -298,22 +322,37 @@ class Peaks(NamedTuple):
     heights: Floats
     #: slopes of the tightest cones
     elevations: Floats
-    #: (n, 2, 2) px²
+    #: (n, 2, 2) px², NaN where there is none
     covariances: Floats
     #: numbers of `PeakStatus`
     status: NDArray[np.uint8]
+
+    @property
+    def standard_errors(self) -> Floats:
+        """Of ``refineds``, (n, 2) px: roots of the diagonals of ``covariances``."""
+        return np.sqrt(np.diagonal(self.covariances, axis1=-2, axis2=-1))
 
 
 class Disks(NamedTuple):
     """Disks of every sample: first axis the sample, second the position that was asked."""
 
+    #: (sample, position, 2) whole pixels
     centers: NDArray[np.int32]
+    #: (sample, position, 2) px
     refineds: NDArray[np.float32]
+    #: correlation at the centres
     peak_values: NDArray[np.float32]
+    #: slopes of the tightest cones
     peak_elevations: NDArray[np.float32]
+    #: (sample, position, 2, 2) px², NaN where there is none
     covariances: NDArray[np.float32]
     #: numbers of `PeakStatus`
     status: NDArray[np.uint8]
+
+    @property
+    def standard_errors(self) -> NDArray[np.float32]:
+        """Of ``refineds``, (sample, position, 2) px: roots of the diagonals of ``covariances``."""
+        return np.sqrt(np.diagonal(self.covariances, axis1=-2, axis2=-1))
 
 
 class Blobfinder(NamedTuple):
@@ -347,8 +386,9 @@ class LatticeMatch(NamedTuple):
     indices: Floats
     #: (n, 2) px
     calculated: Floats
+    #: weighted mean distance of these points from the lattice, px; infinite without one
     error: float
-    #: of (zero, a, b), shape (6, 6)
+    #: of (zero, a, b), px², shape (6, 6)
     covariance: Floats
     covariance_source: Covariance
     reduced_chi2: float
@@ -385,10 +425,12 @@ class LatticeMatch(NamedTuple):
 
 
 class FoundLattice(NamedTuple):
-    """A lattice with the logarithm of the number of as good ones that chance would make."""
+    """A lattice, and how likely it is that there is none."""
 
     matched: LatticeMatch
+    #: decimal logarithm of the number of as good ones that chance would make in one search
     log10_accidental: float
+    #: standard deviation of the points about the lattice per axis, px
     noise: float
 
 
@@ -417,12 +459,13 @@ class RefinedLattices(NamedTuple):
     zero: Floats
     a: Floats
     b: Floats
-    #: (sample, 6, 6) of (zero, a, b)
+    #: (sample, 6, 6) px² of (zero, a, b)
     covariance: Floats
     #: (sample, position): which disks belong to the lattice
     selector: Bools
+    #: weighted mean distance of these disks from the lattice, px; infinite without one
     error: Floats
-    #: in which round over the neighbours it was found
+    #: in which round over the neighbours it was found, 0 from the start that was given
     round: NDArray[np.uint32]
     disks: Disks
 
@@ -478,7 +521,8 @@ class Drawing(NamedTuple):
 
 
 class Strain(NamedTuple):
-    """Strain and rotation (rad) with the covariance and errors of (xx, yy, xy, rotation)."""
+    """Strain and rotation (rad) with the covariance and errors of (xx, yy, xy, rotation); ``xy`` is half the
+    engineering shear."""
 
     xx: float
     yy: float
@@ -497,6 +541,16 @@ class StrainMap(NamedTuple):
     rotation: Floats
     errors: Floats
     reference: Lattice
+
+
+def _as_template(given: Any, compatible: bool) -> Template:
+    """A `Template`, one of a dict of `TemplateParams`, or one of a picture of a disk, with LiberTEM-blobfinder's raster
+    if `compatible`."""
+    if isinstance(given, Template):
+        made = given
+    else:
+        made = Template(**given) if isinstance(given, dict) else Template.from_image(given)
+    return made.compatible() if compatible else made
 
 
 def correlation_map(
@@ -784,12 +838,12 @@ def integrate_disks(
     roi: ArrayLike | None = None,
     progress: Progress | None = None,
 ) -> Floats:
-    """Sums under the template at `centers` (sample, position, 2) of every frame: shape (sample, position)."""
+    """Sums under the template at `centers` (sample, position, 2), whole px, of every frame: shape (sample, position)."""
     return _native.integrate_disks(frames, template, centers, roi=roi, progress=progress)
 
 
 def sum_frames(frames: Any, *, roi: ArrayLike | None = None, progress: Progress | None = None) -> Floats:
-    """The sum of all frames."""
+    """The sum of all frames, shape (y, x)."""
     return _native.sum_frames(frames, roi=roi, progress=progress)
 
 

@@ -97,6 +97,7 @@ class Chi2Shift(NamedTuple):
     #: at the minimum
     chi2: float
     degrees_of_freedom: float
+    #: ``moving[r] = gain * reference[r - shift] + offset``: 1 and 0 unless fitted
     gain: float
     offset: float
     #: pixels compared
@@ -134,20 +135,26 @@ class Chi2Map(NamedTuple):
 class GridShift(NamedTuple):
     """What image_registration's ``chi2_shift`` finds: x first, on a grid of ``step`` px."""
 
+    #: displacement of the second image's content, px
     dx: float
     dy: float
+    #: means of the two limits that follow, px
     err_x: float
     err_y: float
+    #: joint 1 σ limits, px: to lower indices of ``map``, which are larger shifts, and to higher ones
     x_low_high: Floats
     y_low_high: Floats
     step: float
+    #: shifts of the columns of ``map``, px, descending
     x: Floats
+    #: shifts of its rows, px, descending
     y: Floats
+    #: chi-squared (y, x)
     map: Floats
 
 
 class MapErrors(NamedTuple):
-    """Limits read from a map of chi-squared, px."""
+    """Limits read from a map of chi-squared, px from its minimum: to lower indices, to higher ones."""
 
     x_low_high: Floats
     y_low_high: Floats

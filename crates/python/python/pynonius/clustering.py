@@ -16,8 +16,9 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 from numpy.typing import ArrayLike
 
 from . import _native
+from ._errors import Error
 from ._keywords import keywords_of
-from ._native import Dendrogram, Graph
+from ._native import Dendrogram, Graph, Template
 from ._types import Bools, Floats, Integers, Progress
 
 __all__ = [
@@ -106,10 +107,10 @@ Numbering = Literal["canonical", "by_size", "scikit_learn"]
 
 
 class FeatureParams(TypedDict, total=False):
-    """``template``: a dict of `pynonius.blobfinder.TemplateParams`; ``border``: what becomes of masks that are cut,
-    ``"keep"``, ``"rebalance"``, ``"drop"``, ``"error"``."""
+    """``template``: a `pynonius.blobfinder.Template`, or a dict of `pynonius.blobfinder.TemplateParams`; ``border``:
+    what becomes of masks that are cut, ``"keep"``, ``"rebalance"``, ``"drop"``, ``"error"``."""
 
-    template: dict[str, Any]
+    template: Template | dict[str, Any]
     border: Literal["keep", "rebalance", "drop", "error"]
 
 
@@ -146,7 +147,7 @@ class KMeansParams(TypedDict, total=False):
 
 
 class DbscanParams(TypedDict, total=False):
-    """What a core is."""
+    """A sample with ``min_samples`` within the distance, itself among them, is a core; ``memory_limit`` in bytes."""
 
     min_samples: int
     memory_limit: int
@@ -161,14 +162,15 @@ class OpticsParams(TypedDict, total=False):
 
 
 class HdbscanParams(TypedDict, total=False):
-    """What a cluster is."""
+    """Fewer samples than ``min_cluster_size`` make no cluster; the more ``min_samples``, the more are noise."""
 
     min_cluster_size: int
     min_samples: int
 
 
 class MixtureParams(TypedDict, total=False):
-    """How a mixture of Gaussians is fitted."""
+    """How a mixture of Gaussians is fitted: ``regularization`` is added to variances, in squared units of the features;
+    ``tolerance`` is the change of the lower bound that ends it."""
 
     covariances: Literal["full", "diagonal"]
     regularization: float
@@ -178,7 +180,13 @@ class MixtureParams(TypedDict, total=False):
 
 
 class DeflectionParams(TypedDict, total=False):
-    """How the detector lies against the scan, and what is taken off."""
+    """How the detector lies against the scan, and what is taken off.
+
+    - ``center``: where the undeflected beam hits, (y, x) px, default half the size of the frame
+    - ``scan_rotation``: θ degrees of ``(y', x') = [[cos θ, sin θ], [−sin θ, cos θ]] (y, x)``
+    - ``flip_y``: the detector's y axis points the other way; undone before the rotation
+    - ``regression``: what is taken off in the end
+    """
 
     center: tuple[float, float] | None
     scan_rotation: float
@@ -222,9 +230,13 @@ class ScaledFeatures(NamedTuple):
     """Features and what they were scaled by."""
 
     features: Floats
+    #: taken off each column
     offsets: Floats
+    #: by what it is then divided; 0 makes it 0
     scales: Floats
+    #: numbers of columns whose scale is 0
     dead_columns: Integers
+    #: numbers of rows that are 0 everywhere, where each row was divided
     dead_rows: Integers
     #: whether each row was also divided by the sum of its absolute values
     per_frame: bool
@@ -272,11 +284,17 @@ class PolarMap(NamedTuple):
 class DeflectionField(NamedTuple):
     """The field that centres of mass make, over the scan."""
 
+    #: px
     y: Floats
+    #: px
     x: Floats
+    #: (3, 2) px: constant, slope along scan y, slope along scan x, each (y, x)
     removed: Floats
+    #: px
     magnitude: Floats
+    #: px per position of the scan
     divergence: Floats
+    #: px per position of the scan
     curl: Floats
 
 
@@ -284,8 +302,10 @@ class KMeansClusters(NamedTuple):
     """Clusters of k-means."""
 
     labels: Integers
+    #: one row for each cluster
     centers: Floats
     sizes: Integers
+    #: of the distances of samples from their centres
     sum_of_squares: float
     n_iterations: int
     converged: bool
@@ -295,6 +315,7 @@ class DbscanClusters(NamedTuple):
     """Clusters by density; −1 is noise."""
 
     labels: Integers
+    #: which samples are cores
     cores: Bools
     n_clusters: int
 
@@ -303,18 +324,26 @@ class HdbscanClusters(NamedTuple):
     """Clusters by density that persist; −1 is noise."""
 
     labels: Integers
+    #: how firmly every sample belongs to its cluster, 0 (noise) to 1
     memberships: Floats
+    #: of every cluster: the greater, the more it stands out
     stabilities: Floats
 
 
 class GaussianMixture(NamedTuple):
     """A mixture of Gaussians."""
 
+    #: the most probable component
     labels: Integers
+    #: (sample, component)
     probabilities: Floats
+    #: share of every component
     weights: Floats
+    #: (component, column)
     means: Floats
+    #: (component, column, column)
     covariances: Floats
+    #: mean logarithm of the density of samples
     lower_bound: float
     n_iterations: int
     converged: bool
@@ -323,9 +352,12 @@ class GaussianMixture(NamedTuple):
 class OpticsOrdering(NamedTuple):
     """The order of rows in which neighbours by density stand beside one another."""
 
+    #: numbers of the samples as they were visited; what follows is by number of the sample
     order: Integers
+    #: infinite for the first of a component
     reachability: Floats
     core_distances: Floats
+    #: −1 for the first of a component
     predecessors: Integers
 
     def clusters_at(self, eps: float) -> Integers:
@@ -340,10 +372,15 @@ class OpticsOrdering(NamedTuple):
 class PrincipalComponents(NamedTuple):
     """Directions of greatest variance, strongest first."""
 
+    #: of every column
     mean: Floats
+    #: one row of length 1 for each
     components: Floats
+    #: along each, divisor N − 1
     variances: Floats
+    #: of all columns
     total_variance: float
+    #: (sample, component)
     scores: Floats
 
     def scores_of(self, features: ArrayLike) -> Floats:
@@ -425,11 +462,35 @@ def features(
     progress: Progress | None = None,
     **params: Unpack[FeatureParams],
 ) -> Floats:
-    """Feature vectors: sums under a small template at `positions` (n, 2), one row per sample; `shifts` (sample, 2)
-    move the templates with each frame, `weights` (y, x) stand for the template."""
+    """Feature vectors: sums under a small template at `positions` (n, 2), whole px, one row per sample and one column
+    per mask: as many as positions, unless ``border="drop"`` leaves some out.
+
+    `shifts` (sample, 2), whole px, move the templates with each frame; `weights` (y, x) stand for the template.
+
+    >>> import numpy as np
+    >>> frames = np.zeros((2, 9, 9)); frames[1, 4, 5] = 7
+    >>> features(frames, [(4, 5)], template=Template(radius=2)).tolist()
+    [[0.0], [7.0]]
+    """
+    weights, plain = _weights_of_template(weights, params)
     return _native.features(
-        frames, positions, shifts=shifts, weights=weights, roi=roi, progress=progress, **params
+        frames, positions, shifts=shifts, weights=weights, roi=roi, progress=progress, **plain
     )
+
+
+def _weights_of_template(
+    weights: ArrayLike | None, params: FeatureParams
+) -> tuple[ArrayLike | None, dict[str, Any]]:
+    """A `Template` as weights, since Rust makes templates of features from a formula only."""
+    plain: dict[str, Any] = dict(params)
+    template = plain.get("template")
+    if not isinstance(template, Template):
+        return weights, plain
+    if weights is not None:
+        raise Error("weights: expected none beside a Template, for which they would stand")
+    del plain["template"]
+    c = template.crop_size
+    return template.mask((2 * c + 1, 2 * c + 1), (c, c)), plain
 
 
 @keywords_of(FeatureParams)
@@ -442,7 +503,8 @@ def feature_masks(
 ) -> FeatureMasks:
     """The masks of `features` for frames of `shape`. Their sum is a virtual detector, a dark-field image of all
     positions together."""
-    return _native.feature_masks(shape, positions, weights=weights, **params)
+    weights, plain = _weights_of_template(weights, params)
+    return _native.feature_masks(shape, positions, weights=weights, **plain)
 
 
 def virtual_detectors(

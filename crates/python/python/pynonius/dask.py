@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from . import blobfinder as _b
 from . import registration as _r
 from . import in_this_thread
+from ._errors import Error
 
 __all__ = ["correlate_frames", "find_disks", "refine_lattices", "register_stack", "sum_frames"]
 
@@ -30,7 +31,7 @@ __all__ = ["correlate_frames", "find_disks", "refine_lattices", "register_stack"
 def _between_frames(frames: Any) -> Any:
     """Whole frames in every chunk."""
     if frames.ndim < 3:
-        raise ValueError(f"frames: expected at least 3 axes, got shape {frames.shape}")
+        raise Error(f"frames: expected at least 3 axes, got shape {frames.shape}")
     return frames.rechunk({frames.ndim - 2: -1, frames.ndim - 1: -1})
 
 
@@ -85,6 +86,8 @@ def register_stack(
 ) -> dict[str, Any]:
     """The displacement of every frame against `reference`: ``shift``, ``covariance``, ``score``, ``status``."""
     reference = np.asarray(reference)
+    if reference.ndim != 2:
+        raise Error(f"reference: expected 2 axes, got shape {reference.shape}")
     shape = (int(reference.shape[0]), int(reference.shape[1]))
     # Wrong parameters are told here and not by a worker.
     _r.RegistrationPlan(shape, **params)
@@ -102,11 +105,6 @@ def register_stack(
     return _by_frame(frames, fields, kernel)
 
 
-def _template(template: dict[str, Any], compatible: bool) -> _b.Template:
-    made = _b.Template(**template)
-    return made.compatible() if compatible else made
-
-
 def _of_disks(n: int) -> dict[str, tuple[tuple[int, ...], Any]]:
     return {
         "centers": ((n, 2), np.int32),
@@ -120,7 +118,7 @@ def _of_disks(n: int) -> dict[str, tuple[tuple[int, ...], Any]]:
 
 def correlate_frames(
     frames: Any,
-    template: dict[str, Any],
+    template: _b.Template | dict[str, Any],
     positions: ArrayLike,
     *,
     compatible: bool = False,
@@ -128,21 +126,22 @@ def correlate_frames(
 ) -> dict[str, Any]:
     """Disks around `positions` (n, 2) of every frame: the fields of `pynonius.blobfinder.Disks`.
 
-    `template` is a dict of `pynonius.blobfinder.TemplateParams`.
+    `template` is a `pynonius.blobfinder.Template`, or a dict of `pynonius.blobfinder.TemplateParams`; `compatible`
+    gives it LiberTEM-blobfinder's raster.
     """
     positions = np.asarray(positions, np.float64)
-    # Wrong parameters are told here and not by a worker.
-    _template(template, compatible)
+    # A wrong template is told here and not by a worker.
+    made = _b._as_template(template, compatible)
     return _by_frame(
         frames,
         _of_disks(len(positions)),
-        lambda stack: _b.correlate_frames(stack, _template(template, compatible), positions, **params),
+        lambda stack: _b.correlate_frames(stack, made, positions, **params),
     )
 
 
 def find_disks(
     frames: Any,
-    template: dict[str, Any],
+    template: _b.Template | dict[str, Any],
     *,
     compatible: bool = False,
     peaks: _b.PeakParams | None = None,
@@ -153,17 +152,15 @@ def find_disks(
     """
     total = sum_frames(frames).compute()
     with in_this_thread():
-        made = _template(template, compatible)
+        made = _b._as_template(template, compatible)
         positions = _b.find_disks(total[None], made, peaks=peaks or {}, correlation=correlation or {}).positions
-    disks = correlate_frames(
-        frames, template, positions.centers, compatible=compatible, **(correlation or {})
-    )
+    disks = correlate_frames(frames, made, positions.centers, **(correlation or {}))
     return positions, disks
 
 
 def refine_lattices(
     frames: Any,
-    template: dict[str, Any],
+    template: _b.Template | dict[str, Any],
     start: _b.Lattice,
     indices: ArrayLike,
     *,
@@ -175,11 +172,12 @@ def refine_lattices(
     A frame does not learn from its neighbours, which may be in another chunk.
     """
     indices = np.asarray(indices, np.float64)
+    made = _b._as_template(template, compatible)
 
     def kernel(stack: Any) -> _b.RefinedLattices:
         return _b.refine_lattices(
             stack,
-            _template(template, compatible),
+            made,
             start,
             indices=indices,
             neighbor_rounds=0,

@@ -149,7 +149,8 @@ def open_scan(selector: Path | list[Path], **options: Unpack[ScanOptions]) -> Sc
     """Opens a 4D-STEM scan, or a series of images, whose frames are read when they are needed: a file, a pattern
     such as ``"frames/*.tif"``, or a list of files with one frame each.
 
-    What takes ``frames`` takes a `Scan` in place of an array. Pickled, it is its paths and options, and opened anew.
+    What takes ``frames`` takes a `Scan` in place of an array. ``scan[y, x]`` is one frame, ``scan.shape`` what an array
+    of all would have, but ``len(scan)`` the number of positions along all axes. Pickled, it is its paths and options, and opened anew.
     """
     given = {name: options.get(name) for name in ("dark", "gain", "dead")}
     paths = {name: fspath(path) for name, path in given.items() if isinstance(path, (str, PathLike))}

@@ -2,8 +2,8 @@
 
 LiberTEM's executors run them: inline, concurrent, Dask, pipelined. Each kernel stays in the thread that LiberTEM
 gave it, so that there is one level of parallelism; results are those of `pynonius.blobfinder` and
-`pynonius.clustering` on the same frames. Templates are given as a dict of `pynonius.blobfinder.TemplateParams`, or
-as a picture of a disk.
+`pynonius.clustering` on the same frames. Templates are a `pynonius.blobfinder.Template`, a dict of
+`pynonius.blobfinder.TemplateParams`, or a picture of a disk.
 
 >>> from libertem.api import Context
 >>> import numpy as np, pynonius.blobfinder as b
@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from . import blobfinder as _b
 from . import clustering as _k
 from . import in_this_thread
+from ._errors import Error
 
 __all__ = [
     "CorrelationUDF",
@@ -44,9 +45,7 @@ class _PerFrame(UDF):  # type: ignore[misc]
         return self.USE_NATIVE_DTYPE
 
     def _template(self) -> _b.Template:
-        template = self.params.template
-        made = _b.Template(**template) if isinstance(template, dict) else _b.Template.from_image(template)
-        return made.compatible() if self.params.compatible else made
+        return _b._as_template(self.params.template, self.params.compatible)
 
     def _frames(self, partition: Any) -> Any:
         return np.ascontiguousarray(partition).reshape(-1, *self.meta.dataset_shape.sig)
@@ -176,7 +175,7 @@ class RefinementUDF(_PerFrame):
             )
         if len(found.indices) != len(self.params.indices):
             kept, given = len(found.indices), len(self.params.indices)
-            raise ValueError(f"indices: {given - kept} of {given} lie outside the frame or its margin")
+            raise Error(f"indices: {given - kept} of {given} lie outside the frame or its margin")
         for name in ("zero", "a", "b", "covariance", "selector"):
             getattr(self.results, name)[:] = getattr(found, name)
         self.results.error[:] = found.error.reshape(self.results.error.shape)
@@ -213,7 +212,10 @@ class FeatureVectorUDF(_PerFrame):
         super().__init__(positions=positions, features={**(features or {}), **params})
 
     def get_result_buffers(self) -> dict[str, Any]:
-        n = len(self.params.positions)
+        # Masks that the border cuts may be left out.
+        nothing = np.zeros((1, *self.meta.dataset_shape.sig))
+        with in_this_thread():
+            n = _k.features(nothing, self.params.positions, **self.params.features).shape[1]
         return {"features": self.buffer(kind="nav", extra_shape=(n,), dtype="float64")}
 
     def process_partition(self, partition: Any) -> None:

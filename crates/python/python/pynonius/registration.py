@@ -10,6 +10,7 @@ Choices with a number are written as a dict: ``refinement={"upsampled": {"factor
 
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _native
@@ -228,9 +229,15 @@ class SeriesRegistration(NamedTuple):
     #: the pairs that were compared
     pairs: list[PairRegistration]
 
+    @property
+    def errors(self) -> Floats:
+        """Standard errors (frame, 2) px of ``shifts``: roots of the diagonals of ``covariances``."""
+        return np.sqrt(np.diagonal(self.covariances, axis1=-2, axis2=-1))
+
 
 class Pose(NamedTuple):
-    """Rotation ``angle`` degrees and ``scale`` about the middle of the frame, then ``shift`` (y, x) px."""
+    """Rotation by ``angle`` degrees, counter-clockwise on a screen whose rows run down, and ``scale`` about the middle
+    of the frame, then ``shift`` (y, x) px."""
 
     angle: float
     scale: float
@@ -482,7 +489,12 @@ def warp_polar(
     center: ArrayLike | None = None,
     scaling: Literal["linear", "log"] = "linear",
 ) -> Reals:
-    """An image over (angle, distance from `center`), the latter up to `radius` px."""
+    """An image over (angle, distance from `center`), the latter up to `radius` px.
+
+    Row i of ``shape[0]`` looks along ``2 π i / shape[0]`` from +x towards +y, which is opposite to `Pose.angle`: what
+    is turned by a positive angle moves to smaller rows. `center` (y, x) px is that of the frame by default; outside of
+    the frame is 0.
+    """
     return _native.warp_polar(image, radius, shape, center, scaling)
 
 

@@ -82,7 +82,15 @@ Loss = Literal["squared"] | dict[str, float]
 
 
 class MitraParams(TypedDict, total=False):
-    """Preconditioned descent with momentum, ``"adaptive"`` or ``{"fixed": m}``."""
+    """Preconditioned descent with momentum, ``"adaptive"`` or ``{"fixed": m}``.
+
+    - ``step``: from 2 on it diverges
+    - ``ftol``: ends once the loss changes by less than this part, default never
+    - ``total_variation``: its weight, about a thousandth of a typical voxel; ``smoothing``: the slope per voxel below
+      which it is quadratic
+    - ``min_length``: rays and voxels with no more than this in each other, px, are left out
+    - ``min_views``: the part of the views that a voxel must lie in, others stay as they are at the start
+    """
 
     iterations: int
     step: float
@@ -113,7 +121,7 @@ class FbpParams(TypedDict, total=False):
 
 
 class LbfgsParams(TypedDict, total=False):
-    """Limited-memory quasi-Newton descent."""
+    """Limited-memory quasi-Newton descent; what it shares with `MitraParams` means the same."""
 
     iterations: int
     memory: int
@@ -208,7 +216,13 @@ class AutoParams(TypedDict, total=False):
 
 
 class AngleParams(TypedDict, total=False):
-    """Refinement of rotations."""
+    """Refinement of rotations.
+
+    - ``in_plane``, ``out_of_plane``: standard deviation of the errors that are expected, rad; 0 where there are none
+    - ``offsets``: whether they change with the angles
+    - ``smoothing``: low-pass of images, px; ``taper``: the part of their length that fades out
+    - ``tolerance``: largest correction that counts as none, px
+    """
 
     reconstruction: MitraParams
     in_plane: float
@@ -275,21 +289,31 @@ class AlignmentReport(NamedTuple):
     method: str
     #: (n, 2) px
     offsets: Floats
+    #: (n, 2) px, NaN for projections that say nothing
     standard_errors: Floats
-    #: (step, n, 2) px
+    #: (steps + 1, n, 2) px: before the first step and after each
     history: Floats
     steps: list[StepReport]
     stop: StopReason
+    #: how often steps were halved because they took each other back
     halvings: int
+    #: of the last reconstruction, with the offsets found
     loss: float
+    #: of the same with the offsets at the start
     loss_at_start: float
+    #: (n,) root-mean-square differences of images and re-projections
     residuals: Floats
     #: projections that do not fit
     outliers: Integers
+    #: projections that say nothing, and kept their offsets
     degenerate: Integers
+    #: standard deviation of the images' sums over their mean; above 0.02 the sample leaves the field of view
     mass_spread: float
+    #: (x, y, z) of the sample against the start, voxels: what no alignment can know
     translation: Floats
+    #: the part of it that centring put there
     centred_by: Floats
+    #: of the effect of translations on offsets, largest first
     gauge_singular_values: Floats
 
 
@@ -309,8 +333,11 @@ class Aligned(NamedTuple):
 class LineAlignment(NamedTuple):
     """Offsets across the axis of rotation by one line of pixels; those along it are the geometry's."""
 
+    #: (n, 2) px
     offsets: Floats
+    #: index along the axis
     line: int
+    #: views whose line has no mass, and kept their offsets
     degenerate: Integers
 
 
@@ -330,14 +357,22 @@ class SecondMoments(NamedTuple):
 class MomentAlignment(NamedTuple):
     """Offsets by centres of mass."""
 
+    #: (n, 2) px
     offsets: Floats
+    #: (n, 2) px, NaN for views without mass
     standard_errors: Floats
+    #: (n,) sums of images less their pedestals
     masses: Floats
     mass_errors: Floats
+    #: standard deviation of the masses over their mean
     mass_spread: float
+    #: whether that is too much for the offsets to be trusted
     truncated: bool
+    #: (n,) means of the air, which were subtracted
     pedestals: Floats
+    #: (n,) standard deviations of one pixel's noise
     noise: Floats
+    #: views without mass, which kept their offsets
     degenerate: Integers
     #: None with fewer than six views
     second: SecondMoments | None
@@ -346,23 +381,35 @@ class MomentAlignment(NamedTuple):
 class AxialProfileAlignment(NamedTuple):
     """Offsets along the axis by profiles."""
 
+    #: (n, 2) px; those across the axis are the geometry's
     offsets: Floats
+    #: (n,) px along ``direction``, of mean 0
     along: Floats
+    #: (n,) px, of ``along``
     standard_errors: Floats
+    #: (j, k) of the axis, of length 1
     direction: Floats
+    #: mean of the aligned profiles
     profile: Floats
+    #: (n,) correlation coefficients of profiles and their mean
     scores: Floats
+    #: views whose profile is flat, and kept their offsets
     degenerate: Integers
     iterations: int
+    #: the largest of the last round, px
     last_change: float
 
 
 class CascadeAlignment(NamedTuple):
     """Offsets by correlation of neighbours, added up."""
 
+    #: (n, 2) px
     offsets: Floats
+    #: (n, 2) px, against the view ``first``
     standard_errors: Floats
+    #: the view from which chains go out, nearest to no rotation
     first: int
+    #: views whose comparison led nowhere: they lie as their neighbours do
     degenerate: Integers
 
 
@@ -378,19 +425,25 @@ class TiltAxis(NamedTuple):
 class SliceAlignment(NamedTuple):
     """Offsets by centres of mass of slices, and the axis."""
 
+    #: (n, 2) px; those along the axis are the geometry's
     offsets: Floats
+    #: (n,) px, across the axis
     standard_errors: Floats
+    #: indices along the axis
     slices: Integers
+    #: root mean square of centres of mass about the sinusoids of their slices, px
     residual: float
     residual_before: float
     axis: TiltAxis
 
 
 class AngleRefinement(NamedTuple):
-    """A geometry with refined rotations; corrections (n, 3) in rad."""
+    """A geometry with refined rotations."""
 
     geometry: Geometry
+    #: (n, 3) rad about the laboratory's (p, j, k)
     corrections: Floats
+    #: (n, 3) rad, NaN for those that were held
     standard_errors: Floats
     losses: Floats
     stop: StopReason
@@ -448,7 +501,7 @@ class AlignmentRecord(NamedTuple):
     #: the largest correction of each iteration, px
     max_step: ArrayLike = ()
     #: numbers and texts
-    settings: dict[str, float | str] = {}
+    settings: Mapping[str, float | str] | None = None
 
 
 def reconstruct(
@@ -608,6 +661,7 @@ def write_tilt_series(
             {"method": alignment.method, "stop": alignment.stop, "loss": alignment.loss},
         )
     if alignment is not None:
+        alignment = alignment._replace(settings=dict(alignment.settings or {}))
         history = np.asarray(alignment.history, np.float64)
         if history.size and len(alignment.max_step) != len(history) - 1:  # type: ignore[arg-type]
             alignment = alignment._replace(max_step=())

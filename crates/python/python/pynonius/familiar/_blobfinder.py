@@ -189,7 +189,7 @@ class Match:
 
     @property
     def error(self) -> float:
-        """Weighted root mean square of residuals, px; infinite without a lattice."""
+        """Weighted mean distance of points from the lattice, px; infinite without a lattice."""
         return self.found.error
 
     @property
