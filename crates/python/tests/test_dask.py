@@ -82,6 +82,19 @@ def test_no_threads_but_those_of_dask(client, frames):
         assert names and not [name for name in names if name.startswith("pynonius")]
 
 
+def test_what_is_wrong_is_told_at_once(frames):
+    chunks = da.from_array(frames, (2, 5, 48, 40))
+    start = blobfinder.Lattice((16.0, 16.0), (14.0, 2.0), (0.0, 14.0))
+    with pytest.raises(ValueError, match="metod"):
+        nd.correlate_frames(chunks, TEMPLATE, PEAKS, metod="crop")
+    with pytest.raises(ValueError, match="positions"):
+        nd.correlate_frames(chunks, TEMPLATE, [1.0, 2.0])
+    with pytest.raises(ValueError, match="tolerence"):
+        nd.refine_lattices(chunks, TEMPLATE, start, [(0, 0)], tolerence=1)
+    with pytest.raises(ValueError, match="shape"):
+        nd.register_stack(chunks, np.zeros((47, 40)))
+
+
 def test_disks_of_the_sum(frames):
     params = {"peaks": {"n_peaks": 2}, "correlation": {"refinement": "continuous"}}
     positions, found = nd.find_disks(da.from_array(frames, (2, 3, 48, 40)), TEMPLATE, **params)

@@ -43,6 +43,9 @@ def _by_frame(
     All fields of a frame travel in one record, so that a chunk is computed once for all of them.
     """
     frames = _between_frames(frames)
+    # Wrong parameters are told here, of a frame of zeros, and not by a worker.
+    with in_this_thread():
+        kernel(np.zeros((1, *frames.shape[-2:]), frames.dtype))
     record = np.dtype([(name, dtype, shape) for name, (shape, dtype) in fields.items()])
 
     def of_chunk(chunk: Any) -> Any:
@@ -89,9 +92,6 @@ def register_stack(
     if reference.ndim != 2:
         raise Error(f"reference: expected 2 axes, got shape {reference.shape}")
     shape = (int(reference.shape[0]), int(reference.shape[1]))
-    # Wrong parameters are told here and not by a worker.
-    _r.RegistrationPlan(shape, **params)
-
     def kernel(stack: Any) -> _Registrations:
         plan = _r.RegistrationPlan(shape, **params)
         return _Registrations([plan.register(reference, frame) for frame in stack])
@@ -130,7 +130,6 @@ def correlate_frames(
     gives it LiberTEM-blobfinder's raster.
     """
     positions = np.asarray(positions, np.float64)
-    # A wrong template is told here and not by a worker.
     made = _b._as_template(template, compatible)
     return _by_frame(
         frames,
@@ -150,9 +149,9 @@ def find_disks(
     """Disks in the sum of all frames, which is computed at once, and around these in every frame, which waits until it
     is asked for: what `pynonius.blobfinder.find_disks` finds in one machine.
     """
+    made = _b._as_template(template, compatible)
     total = sum_frames(frames).compute()
     with in_this_thread():
-        made = _b._as_template(template, compatible)
         positions = _b.find_disks(total[None], made, peaks=peaks or {}, correlation=correlation or {}).positions
     disks = correlate_frames(frames, made, positions.centers, **(correlation or {}))
     return positions, disks
