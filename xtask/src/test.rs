@@ -73,7 +73,8 @@ fn test_in_browser(steps: &mut Steps) -> Result<bool> {
         steps.skip(name, &format!("needs {BROWSER}"));
         return Ok(false);
     }
-    let tests = ["test", "--package", "nonius", "--test", "main", "browser", "--", "--ignored"];
+    // Of the whole workspace, though they are those of one package: of it alone all would be compiled once more.
+    let tests = ["test", "--quiet", "--test", "main", "browser", "--", "--ignored"];
     steps.shown(name, &mut cargo(tests))?;
     Ok(true)
 }
